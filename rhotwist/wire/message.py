@@ -1,0 +1,56 @@
+"""The message object: what is said, by whom, to whom, in answer to what. Named by its 256-bit hash.
+
+    0  4  schema identifier          36 32 destination wallet       100 16 random
+    4 32  source wallet              68 32 hash of what it answers  116 .. body
+                                           or zeros
+The hash is an RFC 6962 leaf hash, SHA256(0 ‖ object), and covers neither handles nor hashcodes: those are of one session.
+Spec page: docs/spec/message.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import attrs
+
+from rhotwist.errors import BadPacket
+
+NO_HASH = bytes(32)
+HEAD = 116
+_sha256 = hashlib.sha256
+
+
+@attrs.frozen
+class Message:
+    """One message object. schema is its identifier (u32); the other fields are bytes of the sizes above."""
+
+    schema: int
+    source: bytes
+    destination: bytes
+    answers: bytes
+    random: bytes
+    body: bytes
+    hash: bytes
+
+    def encode(self) -> bytes:
+        """The object whole, as it is hashed and as it travels where no session says who speaks."""
+        return _object(self.schema, self.source, self.destination, self.answers, self.random, self.body)
+
+
+def compose(schema: int, source: bytes, destination: bytes, answers: bytes, random: bytes, body: bytes) -> Message:
+    """A message object from its parts, hashed. The sizes are the caller's promise: this is the fast path."""
+    whole = _object(schema, source, destination, answers, random, body)
+    return Message(schema, source, destination, answers, random, body, _sha256(b"\0" + whole).digest())
+
+
+def decode(data: bytes) -> Message:
+    """Read a message object whole. Raises BadPacket."""
+    if len(data) < HEAD:
+        raise BadPacket("short")
+    return compose(
+        int.from_bytes(data[:4], "big"), data[4:36], data[36:68], data[68:100], data[100:116], data[116:]
+    )
+
+
+def _object(schema: int, source: bytes, destination: bytes, answers: bytes, random: bytes, body: bytes) -> bytes:
+    return b"".join((schema.to_bytes(4, "big"), source, destination, answers, random, body))
