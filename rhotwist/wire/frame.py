@@ -1,12 +1,14 @@
 """What a small packet holds once it is open: nothing, one control message, one message or one reply.
 
-    0 1 kind: low 4 bits EMPTY 0, CONTROL 1, MESSAGE 2, REPLY 3; 0x10 source follows; 0x20 destination follows
+    0 1 kind: low 4 bits EMPTY 0, CONTROL 1, MESSAGE 2, REPLY 3; 0x10 source follows; 0x20 destination follows;
+        0x40 (REPLY only) say that you have it
     CONTROL  schema u32 ‖ body
-    MESSAGE  floor u16 ‖ hashcode u32 ‖ schema u32 ‖ random 16 ‖ [source 32] ‖ [destination 32] ‖ body
+    MESSAGE  number u16 ‖ behind u8 ‖ hashcode u32 ‖ schema u32 ‖ random 16 ‖ [source 32] ‖ [destination 32] ‖ body
     REPLY    hashcode u32 ‖ schema u32 ‖ answers 32 ‖ random 16 ‖ [source 32] ‖ [destination 32] ‖ body
-A source or destination that is the session's own identity is left out and must be: one byte string a meaning. Hashcode 0
-wants no answer. floor says how far below this packet's counter the sender's oldest unanswered request was first sealed
-(0xFFFF: it says nothing), so the receiver may forget what lies below. Spec page: docs/spec/small-packets.md.
+A source or destination that is the session's own identity is left out and must be: one byte string a meaning. Requests of a
+session and direction are numbered mod 2**16; number - behind is the oldest one that its sender still waits for, so the
+receiver may forget the replies below it. Hashcode 0 wants no answer, and then number and behind are 0.
+Spec page: docs/spec/small-packets.md.
 """
 
 from __future__ import annotations
@@ -19,11 +21,10 @@ import attrs
 from rhotwist.errors import BadPacket
 
 EMPTY, CONTROL, MESSAGE, REPLY = 0, 1, 2, 3
-SOURCE, DESTINATION = 0x10, 0x20
-NO_FLOOR = 0xFFFF
+SOURCE, DESTINATION, CONFIRM = 0x10, 0x20, 0x40
 
 _CONTROL = Struct("!BI")
-_MESSAGE = Struct("!BHII16s")
+_MESSAGE = Struct("!BHBII16s")
 _REPLY = Struct("!BII32s16s")
 MESSAGE_HEAD, REPLY_HEAD = _MESSAGE.size, _REPLY.size
 
@@ -40,7 +41,8 @@ class Control:
 class Said:
     """A message or request; source and destination are None where the session's identities are meant."""
 
-    floor: int
+    number: int
+    behind: int
     hashcode: int
     schema: int
     random: bytes
@@ -51,8 +53,9 @@ class Said:
 
 @attrs.frozen
 class Answered:
-    """A reply to the request that has this hashcode and hashes to answers."""
+    """A reply to the request that has this hashcode and hashes to answers; confirm asks for a Got."""
 
+    confirm: bool
     hashcode: int
     schema: int
     answers: bytes
@@ -64,25 +67,28 @@ class Answered:
 
 Frame = Control | Said | Answered | None
 
+#: random 16, source 32, destination 32, body; source and destination are b"" where the session's identities are meant.
+Rest = tuple[bytes, bytes, bytes, bytes]
+
 
 def pack_control(schema: int, body: bytes) -> bytes:
     """The plain bytes of a control message."""
     return _CONTROL.pack(CONTROL, schema) + body
 
 
-def pack_message(
-    floor: int, hashcode: int, schema: int, random: bytes, source: bytes, destination: bytes, body: bytes
-) -> bytes:
-    """The plain bytes of a message; source and destination are b"" where the session's identities are meant."""
+def pack_message(number: int, behind: int, hashcode: int, schema: int, rest: Rest) -> bytes:
+    """The plain bytes of a message. number is taken mod 2**16; behind is below 256."""
+    random, source, destination, body = rest
     kind = MESSAGE | (SOURCE if source else 0) | (DESTINATION if destination else 0)
-    return b"".join((_MESSAGE.pack(kind, floor, hashcode, schema, random), source, destination, body))
+    return b"".join(
+        (_MESSAGE.pack(kind, number & 0xFFFF, behind, hashcode, schema, random), source, destination, body)
+    )
 
 
-def pack_reply(
-    hashcode: int, schema: int, answers: bytes, random: bytes, source: bytes, destination: bytes, body: bytes
-) -> bytes:
-    """The plain bytes of a reply; source and destination as in ``pack_message``."""
-    kind = REPLY | (SOURCE if source else 0) | (DESTINATION if destination else 0)
+def pack_reply(hashcode: int, schema: int, answers: bytes, rest: Rest, confirm: bool = False) -> bytes:
+    """The plain bytes of a reply to the request that hashes to answers."""
+    random, source, destination, body = rest
+    kind = REPLY | (SOURCE if source else 0) | (DESTINATION if destination else 0) | (CONFIRM if confirm else 0)
     return b"".join((_REPLY.pack(kind, hashcode, schema, answers, random), source, destination, body))
 
 
@@ -93,15 +99,17 @@ def read_frame(plain: bytes) -> Frame:
     kind = plain[0]
     try:
         if kind & 15 == MESSAGE:
-            _, floor, hashcode, schema, random = _MESSAGE.unpack_from(plain)
+            _, number, behind, hashcode, schema, random = _MESSAGE.unpack_from(plain)
             source, destination, at = _wallets(plain, kind, MESSAGE_HEAD)
-            return Said(floor, hashcode, schema, random, source, destination, plain[at:])
+            if kind & CONFIRM or not hashcode and (number or behind):
+                raise BadPacket("kind")
+            return Said(number, behind, hashcode, schema, random, source, destination, plain[at:])
         if kind & 15 == REPLY:
             _, hashcode, schema, answers, random = _REPLY.unpack_from(plain)
             source, destination, at = _wallets(plain, kind, REPLY_HEAD)
             if not hashcode:
                 raise BadPacket("hashcode")
-            return Answered(hashcode, schema, answers, random, source, destination, plain[at:])
+            return Answered(bool(kind & CONFIRM), hashcode, schema, answers, random, source, destination, plain[at:])
         if kind == CONTROL:
             _, schema = _CONTROL.unpack_from(plain)
             return Control(schema, plain[_CONTROL.size :])
@@ -113,7 +121,7 @@ def read_frame(plain: bytes) -> Frame:
 
 
 def _wallets(plain: bytes, kind: int, at: int) -> tuple[bytes | None, bytes | None, int]:
-    if kind & 0xC0:
+    if kind & 0x80:
         raise BadPacket("kind")
     source = destination = None
     if kind & SOURCE:
