@@ -1,0 +1,138 @@
+"""A party's key as text that survives being typed: ``rho1``, a kind character, the key, a checksum; 63 characters.
+
+``rho1n...`` is a node, ``rho1w...`` a wallet; ``NODE@HOST:PORT`` says how to get to a node. Spec page: docs/spec/addresses.md.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final, Mapping
+
+import attrs
+
+from rhotwist.errors import BadAddress, BadKey
+from rhotwist.keys.pair import check_key
+from rhotwist.wire import bech32
+
+PREFIX = "rho"
+NODE, WALLET = "n", "w"
+#: What each kind character stands for.
+KINDS: Final[Mapping[str, str]] = {NODE: "node", WALLET: "wallet"}
+#: Characters of every address.
+LENGTH = 63
+#: Where a node listens unless it is told otherwise, UDP and TCP.
+DEFAULT_PORT = 7460
+
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_NUMBERS = re.compile(r"[0-9.]+")
+_PORT = re.compile(r"[0-9]{1,5}")
+
+
+@attrs.frozen
+class Address:
+    """Who: kind is ``"n"`` or ``"w"``, key the 32 bytes."""
+
+    kind: str
+    key: bytes
+
+
+@attrs.frozen
+class NodeAt:
+    """A node and where it is said to be: host is an IP address or a name, without brackets."""
+
+    key: bytes
+    host: str
+    port: int = DEFAULT_PORT
+
+
+def format_address(address: Address) -> str:
+    """The 63 characters, in lower case. Raises BadAddress for a kind that does not exist, BadKey for what is no key."""
+    if address.kind not in KINDS:
+        raise BadAddress(f"{address.kind!r} is no kind of address")
+    kind = bech32.ALPHABET.index(address.kind)
+    return bech32.encode(PREFIX, [kind, *bech32.to_fives(check_key(address.key))])
+
+
+def parse_address(text: str, kind: str | None = None) -> Address:
+    """Read an address; white space around it and capital letters throughout are allowed, as a QR code has them.
+
+    With kind given, an address of the other kind is refused. Raises BadAddress, naming the place of one wrong character
+    and what was likely meant; one wrong character is never another address.
+    """
+    text = text.strip()
+    if not text.isascii() or len(text) == LENGTH:
+        values = bech32.decode(text, PREFIX)[1]
+    elif text[:4].lower() != PREFIX + "1":
+        raise BadAddress("it does not begin with rho1n, as a node's address does, or rho1w, as a wallet's")
+    else:
+        raise BadAddress(f"{len(text)} characters where an address has {LENGTH}: {_difference(len(text))}")
+    found = bech32.ALPHABET[values[0]]
+    if found not in KINDS:
+        raise BadAddress(f"rho1{found} is no kind of address that this version knows: rho1n is a node, rho1w a wallet")
+    if kind is not None and found != kind:
+        raise BadAddress(
+            f"this is the address of a {KINDS[found]} (rho1{found}) where that of a {KINDS[kind]} (rho1{kind}) belongs"
+        )
+    try:
+        return Address(found, check_key(bech32.from_fives(values[1:])))
+    except BadKey:
+        raise BadAddress("the checksum holds, but what it guards is no key: nobody can have this address") from None
+
+
+def format_node_at(node: NodeAt) -> str:
+    """``NODE@HOST:PORT``, an IPv6 address in brackets. Raises as ``format_address`` does."""
+    host = f"[{node.host}]" if ":" in node.host else node.host
+    return f"{format_address(Address(NODE, node.key))}@{host}:{node.port}"
+
+
+def parse_node_at(text: str) -> NodeAt:
+    """Read ``NODE@HOST:PORT``; without ``:PORT`` it is 7460. Raises BadAddress, saying which of the three is wrong."""
+    who, at, where = text.strip().partition("@")
+    if not at:
+        raise BadAddress("no @: write NODE@HOST or NODE@HOST:PORT, such as rho1n...@192.0.2.1:7460")
+    key = parse_address(who, NODE).key
+    host, port = _split(where)
+    return NodeAt(key, _host(host), _port(port))
+
+
+def _split(where: str) -> tuple[str, str | None]:
+    if where.startswith("["):
+        host, bracket, rest = where[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise BadAddress(f"{where!r}: after an IPv6 address in brackets comes nothing or :PORT")
+        if ":" not in host:
+            raise BadAddress(f"{host!r} is no IPv6 address; only those stand in brackets")
+        return host, rest[1:] if rest else None
+    if where.count(":") > 1:
+        raise BadAddress(f"{where!r}: an IPv6 address stands in brackets, such as [2001:db8::1]:7460")
+    host, colon, port = where.partition(":")
+    return host, port if colon else None
+
+
+def _host(host: str) -> str:
+    if ":" in host or _NUMBERS.fullmatch(host):
+        try:
+            ip = ipaddress.ip_address(host)
+        except ValueError:
+            raise BadAddress(f"{host!r} is no IP address") from None
+        if ip.version == 6 and ip.scope_id is not None:
+            raise BadAddress(f"{host!r}: an address with a zone (%) means something on one machine only")
+        return str(ip)
+    if len(host) > 253 or not _HOST.fullmatch(host):
+        raise BadAddress(f"{host[:60]!r} is no host name and no IP address")
+    return host.lower()
+
+
+def _port(port: str | None) -> int:
+    if port is None:
+        return DEFAULT_PORT
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 0xFFFF:
+        raise BadAddress(f"{port[:20]!r} is no port from 1 to 65535")
+    return int(port)
+
+
+def _difference(length: int) -> str:
+    count = abs(length - LENGTH)
+    what = "one character is" if count == 1 else f"{count} characters are"
+    return f"{what} {'missing' if length < LENGTH else 'too many'}"
