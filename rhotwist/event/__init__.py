@@ -1,0 +1,1 @@
+"""What waits for an answer: pending events. Values out, no callbacks."""
