@@ -49,6 +49,10 @@ class BadKey(LocalError):
     """32 bytes that are no canonical Ed25519 key of the prime-order group."""
 
 
+class BadArmour(LocalError):
+    """A pasted block of text is damaged or not there. The message names the line."""
+
+
 class BadWords(LocalError):
     """Words that are no backup. The message names the first wrong word."""
 
