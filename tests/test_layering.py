@@ -87,7 +87,7 @@ class Module:
             waiting.extend(ast.iter_child_nodes(node))
 
     def dotted(self, node: ast.AST) -> str:
-        """What a name or attribute stands for: its full import, or ``builtins.`` and itself where it was not imported."""
+        """What a name or attribute stands for: its full import, or itself behind ``builtins.`` if it was not imported."""
         if isinstance(node, ast.Attribute):
             return f"{self.dotted(node.value)}.{node.attr}"
         if isinstance(node, ast.Name):
