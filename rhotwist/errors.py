@@ -61,6 +61,14 @@ class Closed(LocalError):
     """The node was stopped; it takes no more requests."""
 
 
+class KeySpent(LocalError):
+    """A key has sealed as many packets as it may, or was erased: the session must be closed."""
+
+
+class TableFull(LocalError):
+    """The table of sessions is full and none of them has idled long enough to go: the newcomer is refused."""
+
+
 # --- one request ------------------------------------------------------------------------------------------------------
 
 
