@@ -1,13 +1,15 @@
 """A party's key as text that survives being typed: ``rho1``, a kind character, the key, a checksum; 63 characters.
 
-``rho1n...`` is a node, ``rho1w...`` a wallet; ``NODE@HOST:PORT`` says how to get to a node. Spec page: docs/spec/addresses.md.
+``rho1n...`` is a node, ``rho1w...`` a wallet; ``NODE@HOST:PORT`` says how to get to a node.
+Spec page: docs/spec/addresses.md.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final, Mapping
+from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
@@ -61,12 +63,9 @@ def parse_address(text: str, kind: str | None = None) -> Address:
     and what was likely meant; one wrong character is never another address.
     """
     text = text.strip()
-    if not text.isascii() or len(text) == LENGTH:
-        values = bech32.decode(text, PREFIX)[1]
-    elif text[:4].lower() != PREFIX + "1":
-        raise BadAddress("it does not begin with rho1n, as a node's address does, or rho1w, as a wallet's")
-    else:
-        raise BadAddress(f"{len(text)} characters where an address has {LENGTH}: {_difference(len(text))}")
+    if len(text) != LENGTH:
+        raise BadAddress(_wrong_length(text))
+    values = bech32.decode(text, PREFIX)[1]
     found = bech32.ALPHABET[values[0]]
     if found not in KINDS:
         raise BadAddress(f"rho1{found} is no kind of address that this version knows: rho1n is a node, rho1w a wallet")
@@ -132,7 +131,13 @@ def _port(port: str | None) -> int:
     return int(port)
 
 
-def _difference(length: int) -> str:
-    count = abs(length - LENGTH)
+def _wrong_length(text: str) -> str:
+    if text[:4].lower() != PREFIX + "1":
+        return "it does not begin with rho1n, as a node's address does, or rho1w, as a wallet's"
+    for place, character in enumerate(text, 1):
+        if not character.isascii() or not character.isalnum():
+            return f"character {place} is {character!a}, which no address has"
+    count = abs(len(text) - LENGTH)
     what = "one character is" if count == 1 else f"{count} characters are"
-    return f"{what} {'missing' if length < LENGTH else 'too many'}"
+    change = "missing" if len(text) < LENGTH else "too many"
+    return f"{len(text)} characters where an address has {LENGTH}: {what} {change}"

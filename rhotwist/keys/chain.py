@@ -8,7 +8,8 @@ Spec page: docs/spec/derivation.md.
 from __future__ import annotations
 
 import hmac
-from typing import Final, Mapping
+from collections.abc import Mapping
+from typing import Final
 
 from rhotwist.errors import LocalError
 from rhotwist.keys.pair import SeedKey, check_key
@@ -33,7 +34,7 @@ def check_step(type: str, arg: bytes) -> None:
     size = ARGUMENT_SIZE.get(type)
     if size is None:
         raise LocalError(f"{type!r} is no type of link; there are {', '.join(ARGUMENT_SIZE)}")
-    if not isinstance(arg, bytes) or len(arg) != size:
+    if len(arg) != size:
         raise LocalError(f"a link of type {type} has an argument of {size} bytes")
 
 

@@ -1,9 +1,9 @@
 """A party is 32 bytes: a canonical Ed25519 key of the prime-order group (RFC 8032). Everything about such keys is here.
 
-Signatures are made and checked by libsodium alone, and ``verify`` is the only place that checks one: other libraries take
-forgeries under keys of small order. ``check_key`` stands at every parser, so no such key, no key of mixed order and no
-second spelling of a key ever gets in. For Diffie-Hellman a key is converted to its X25519 form; a key and its negative
-share that form, so X bytes never name a party.
+Signatures are made and checked by libsodium alone, and ``verify`` is the only place that checks one: other libraries
+take forgeries under keys of small order. ``check_key`` stands at every parser, so no such key, no key of mixed order
+and no second spelling of a key ever gets in. For Diffie-Hellman a key is converted to its X25519 form; a key and its
+negative share that form, so X bytes never name a party.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ SIGNATURE_SIZE = 64
 REMEMBERED = 16_384
 
 
+def _expanded(seed: bytes | bytearray) -> bytearray:
+    """Seed and public key in one buffer, as libsodium wants it for signing."""
+    if len(seed) != SEED_SIZE:
+        raise LocalError(f"a seed has {SEED_SIZE} bytes, not {len(seed)}")
+    return bytearray(bindings.crypto_sign_seed_keypair(bytes(seed))[1])
+
+
 @attrs.frozen
 class SeedKey:
     """The key pair of a 32-byte seed: a node, a wallet, or a client identity. Equal when the public keys are.
@@ -32,14 +39,12 @@ class SeedKey:
     makes short-lived copies that Python frees without clearing.
     """
 
-    public: bytes
-    _secret: bytearray = attrs.field(repr=False, eq=False)
+    _secret: bytearray = attrs.field(alias="seed", converter=_expanded, repr=False, eq=False)
+    public: bytes = attrs.field(init=False, repr=bytes.hex)
 
-    def __init__(self, seed: bytes | bytearray) -> None:
-        if not isinstance(seed, (bytes, bytearray)) or len(seed) != SEED_SIZE:
-            raise LocalError(f"a seed has {SEED_SIZE} bytes, not {_told(seed)}")
-        public, secret = bindings.crypto_sign_seed_keypair(bytes(seed))
-        self.__attrs_init__(public, bytearray(secret))
+    @public.default
+    def _public_half(self) -> bytes:
+        return bytes(self._secret[SEED_SIZE:])
 
     @property
     def seed(self) -> bytes:
@@ -90,8 +95,8 @@ def check_key(raw: bytes) -> bytes:
 
     32 microseconds for a new key; known ones come from a bounded cache.
     """
-    if not isinstance(raw, bytes) or len(raw) != KEY_SIZE:
-        raise BadKey(f"a key has {KEY_SIZE} bytes, not {_told(raw)}")
+    if len(raw) != KEY_SIZE:
+        raise BadKey(f"a key has {KEY_SIZE} bytes, not {len(raw)}")
     return _checked(raw)
 
 
@@ -115,7 +120,3 @@ def _checked(raw: bytes) -> bytes:
 @functools.lru_cache(maxsize=REMEMBERED)
 def _converted(public: bytes) -> bytes:
     return bindings.crypto_sign_ed25519_pk_to_curve25519(public)
-
-
-def _told(value: object) -> str:
-    return str(len(value)) if isinstance(value, (bytes, bytearray)) else type(value).__name__

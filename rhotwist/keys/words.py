@@ -44,8 +44,8 @@ def from_words(text: str) -> bytearray:
         return _book().to_entropy(words)
     except ValueError:
         raise BadWords(
-            "the checksum does not hold: all 24 words are in the list, but one of them is another than was written down, "
-            "or two changed places"
+            "the checksum does not hold: all 24 words are in the list, but one of them is another than was written "
+            "down, or two changed places"
         ) from None
 
 

@@ -7,7 +7,7 @@ that correcting weakens detection. Alphabet and limits are BIP173's. Errors are 
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 from rhotwist.errors import BadAddress, LocalError
 
