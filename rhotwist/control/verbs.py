@@ -1,0 +1,40 @@
+"""What may be asked, where, and with what: the one table that client and server share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from rhotwist.control import values
+
+BODY_MOST = 64 * 1024
+"""Bytes of a request body; a larger one is refused with 413 before it is read."""
+CONTENT_TYPE = "application/json"
+
+
+@attrs.frozen
+class Verb:
+    """One question: its HTTP method and path, the value it takes, the value it gives, and which roles answer it."""
+
+    method: str
+    path: str
+    asks: type[Any]
+    answers: type[Any]
+    roles: tuple[str, ...]
+
+
+def _verb(method: str, name: str, asks: type[Any], answers: type[Any], roles: tuple[str, ...] = ("wallet",)) -> Verb:
+    return Verb(method, f"/{values.VERSION}/{name}", asks, answers, roles)
+
+
+STATUS = _verb("GET", "status", values.Nothing, values.Status, ("node", "wallet"))
+WALLETS = _verb("GET", "wallets", values.Nothing, values.WalletList)
+WALLET_ADD = _verb("POST", "wallets/add", values.WalletAdd, values.WalletState)
+WALLET_UNLOCK = _verb("POST", "wallets/unlock", values.WalletUnlock, values.WalletState)
+WALLET_LOCK = _verb("POST", "wallets/lock", values.WalletLock, values.WalletList)
+SEND = _verb("POST", "send", values.Send, values.Sent)
+INBOX = _verb("POST", "inbox", values.InboxAsk, values.Inbox)
+
+VERBS = (STATUS, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX)
+"""All of them."""
