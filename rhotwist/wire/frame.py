@@ -1,12 +1,12 @@
 """What a small packet holds once it is open: nothing, one control message, one message or one reply.
 
-    0 1 kind: low 4 bits EMPTY 0, CONTROL 1, MESSAGE 2, REPLY 3; 0x10 source follows; 0x20 destination follows;
-        0x40 (REPLY only) say that you have it
+    0 1 kind: low 4 bits EMPTY 0, CONTROL 1, MESSAGE 2, REPLY 3; MESSAGE: 0x10 source follows,
+        0x20 destination follows; REPLY: 0x40 say that you have it
     CONTROL  schema u32 ‖ body
     MESSAGE  number u16 ‖ behind u8 ‖ hashcode u32 ‖ schema u32 ‖ random 16 ‖ [source 32] ‖ [destination 32] ‖ body
-    REPLY    hashcode u32 ‖ schema u32 ‖ answers 32 ‖ random 16 ‖ [source 32] ‖ [destination 32] ‖ body
-A source or destination that is the session's own identity is left out and must be: one byte string a meaning. Requests of a
-session and direction are numbered mod 2**16; number - behind is the oldest one that its sender still waits for, so the
+    REPLY    hashcode u32 ‖ schema u32 ‖ answers 32 ‖ random 16 ‖ body
+A source or destination that is the session's own identity is left out and must be: one byte string a meaning. A reply goes
+from whom the request was for to whom it was from, and does not say it again. Requests of a session and direction are numbered mod 2**16; number - behind is the oldest one that its sender still waits for, so the
 receiver may forget the replies below it. Hashcode 0 wants no answer, and then number and behind are 0.
 Spec page: docs/spec/small-packets.md.
 """
@@ -60,8 +60,6 @@ class Answered:
     schema: int
     answers: bytes
     random: bytes
-    source: bytes | None
-    destination: bytes | None
     body: bytes
 
 
@@ -85,11 +83,9 @@ def pack_message(number: int, behind: int, hashcode: int, schema: int, rest: Res
     )
 
 
-def pack_reply(hashcode: int, schema: int, answers: bytes, rest: Rest, confirm: bool = False) -> bytes:
+def pack_reply(hashcode: int, schema: int, answers: bytes, random: bytes, body: bytes, confirm: bool = False) -> bytes:
     """The plain bytes of a reply to the request that hashes to answers."""
-    random, source, destination, body = rest
-    kind = REPLY | (SOURCE if source else 0) | (DESTINATION if destination else 0) | (CONFIRM if confirm else 0)
-    return b"".join((_REPLY.pack(kind, hashcode, schema, answers, random), source, destination, body))
+    return _REPLY.pack(REPLY | (CONFIRM if confirm else 0), hashcode, schema, answers, random) + body
 
 
 def read_frame(plain: bytes) -> Frame:
@@ -98,18 +94,17 @@ def read_frame(plain: bytes) -> Frame:
         raise BadPacket("short")
     kind = plain[0]
     try:
-        if kind & 15 == MESSAGE:
+        if kind & ~(SOURCE | DESTINATION) == MESSAGE:
             _, number, behind, hashcode, schema, random = _MESSAGE.unpack_from(plain)
             source, destination, at = _wallets(plain, kind, MESSAGE_HEAD)
-            if kind & CONFIRM or not hashcode and (number or behind):
-                raise BadPacket("kind")
+            if not hashcode and (number or behind):
+                raise BadPacket("number")
             return Said(number, behind, hashcode, schema, random, source, destination, plain[at:])
-        if kind & 15 == REPLY:
+        if kind & ~CONFIRM == REPLY:
             _, hashcode, schema, answers, random = _REPLY.unpack_from(plain)
-            source, destination, at = _wallets(plain, kind, REPLY_HEAD)
             if not hashcode:
                 raise BadPacket("hashcode")
-            return Answered(bool(kind & CONFIRM), hashcode, schema, answers, random, source, destination, plain[at:])
+            return Answered(kind == REPLY | CONFIRM, hashcode, schema, answers, random, plain[REPLY_HEAD:])
         if kind == CONTROL:
             _, schema = _CONTROL.unpack_from(plain)
             return Control(schema, plain[_CONTROL.size :])
@@ -121,8 +116,6 @@ def read_frame(plain: bytes) -> Frame:
 
 
 def _wallets(plain: bytes, kind: int, at: int) -> tuple[bytes | None, bytes | None, int]:
-    if kind & 0x80:
-        raise BadPacket("kind")
     source = destination = None
     if kind & SOURCE:
         source, at = plain[at : at + 32], at + 32
