@@ -1,0 +1,44 @@
+"""Every label of the protocol: one row each, what it keeps apart. Read by a test: no label is a prefix of another.
+
+A label stands before the bytes that are MACed, signed or turned into a key, so that bytes made for one use never pass
+for another. Folders below this one spell their own labels; the test finds each in the sources and here.
+"""
+
+from __future__ import annotations
+
+# --- handshake (docs/spec/handshake.md)
+NOISE = b"rho/noise/1"
+MAC1 = b"rho/mac1/1"
+RETRY = b"rho/retry/1"
+SESSION = b"rho/session/1"
+
+# --- before the handshake (docs/spec/cookies.md)
+STATELESS = b"rho/stateless/1"
+COOKIE = b"rho/cookie/1"
+PUZZLE = b"rho/puzzle/1"
+TOKEN = b"rho/token/1"
+TICKET = b"rho/ticket/1"
+
+# --- after it (docs/spec/small-packets.md, docs/spec/ratchet.md, docs/spec/proofs.md)
+KEY = b"rho/key/1"
+RATCHET = b"rho/ratchet/1"
+PROOF = b"rho/proof/1"
+
+#: label -> what it is for.
+LABELS: dict[bytes, str] = {
+    NOISE: "Noise prologue",
+    MAC1: "keys of mac1 in Hello and Accept",
+    RETRY: "key of a Retry",
+    SESSION: "first root of a session",
+    STATELESS: "secrets of one period, from the process's or the siblings' master",
+    COOKIE: "cookie",
+    PUZZLE: "puzzle",
+    TOKEN: "address token",
+    TICKET: "redirect ticket",
+    KEY: "keys of an epoch, from its root",
+    RATCHET: "next root",
+    PROOF: "wallet proof",
+    b"rho/chain/1": "link of the derivation chain, from the one above",
+    b"rho/seed/1": "signing seed of a link",
+    b"rho/schema/1": "schema identifier",
+}
