@@ -3,12 +3,12 @@
     0 1  epoch mod 16 ‖ type 5, 4 bits each   1 1  flags, 0   2 6  counter   8 4  receiver's hashcode
     12   the plain bytes, sealed, and a tag of 16; nonce = 4 zero ‖ u64 counter, associated data = the 12 bytes above
 
-One ``PacketSeal`` owns both directions. It counts what it seals and takes a counter or nonce from nobody, which is why no
-nonce comes twice: the counter of a direction only rises, through every epoch, and each epoch has its own key.
+One ``PacketSeal`` owns both directions. It counts what it seals and takes a counter or nonce from nobody, which is
+why no nonce comes twice: the counter of a direction only rises, through every epoch, and each epoch has its own key.
 
-Opening changes nothing unless the tag holds. Three epochs may be open for a moment: the present one, the one before (its
-last packets are still on their way) and, between the ratchet's answer and its first use, the next. ``rhotwist.secret.ratchet``
-moves them; the roots never leave this module.
+Opening changes nothing unless the tag holds. Three epochs may be open for a moment: the present one, the one before
+(its last packets are still on their way) and, between the ratchet's answer and its first use, the next.
+``rhotwist.secret.ratchet`` moves them; the roots never leave this module.
 
 This is the hot path: headers are packed and taken apart in place rather than through ``rhotwist.wire``.
 """
@@ -16,8 +16,8 @@ This is the hot path: headers are packed and taken apart in place rather than th
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from struct import Struct
-from typing import Callable
 
 from cryptography.exceptions import InvalidTag
 
@@ -39,7 +39,8 @@ _COUNTER = (1 << 48) - 1
 _LEAST = HEADER + TAG_SIZE
 SEALS_MAX = Limits().ratchet_seals_max
 
-# root 32 ‖ key we send under 32 ‖ key we receive under 32: one bytearray an epoch, smaller than three and overwritten at its end.
+# root 32 ‖ key we send under 32 ‖ key we receive under 32: one bytearray an epoch, smaller than three and overwritten
+# at its end.
 _ROOT, _SEND, _RECEIVE = slice(0, 32), slice(32, 64), slice(64, 96)
 
 _Cipher = Callable[[bytes, bytes, bytes], bytes]

@@ -1,8 +1,8 @@
 """The replay window: which of the last 2,049 counters have been seen, as one integer (RFC 6479 is the idea).
 
-Two values make a window: newest, the highest counter opened so far (-1 before the first), and seen, an integer whose bit
-i says that newest - i has been opened. A session that has received little has a small integer, a busy one 300 bytes.
-Look up before a packet is opened, mark after its tag has held: a forged packet must not move anything.
+Two values make a window: newest, the highest counter opened so far (-1 before the first), and seen, an integer whose
+bit i says that newest - i has been opened. A session that has received little has a small integer, a busy one 300
+bytes. Look up before a packet is opened, mark after its tag has held: a forged packet must not move anything.
 """
 
 from __future__ import annotations
