@@ -35,6 +35,8 @@ WORLD = {
     "asyncio", "datetime", "multiprocessing", "random", "secrets", "selectors", "socket", "ssl", "subprocess",
     "tempfile", "threading", "time", "twisted", "zope", "os.urandom", "os.getpid", "os.environ", "os.open",
 }  # fmt: skip
+#: The simulator draws its chances from a seed, and is run by trial.
+FOR_TESTING = ("random", "twisted.trial", "os.environ")
 NEVER = {
     "pickle", "marshal", "shelve", "builtins.eval", "builtins.exec", "builtins.compile", "builtins.__import__",
 }  # fmt: skip
@@ -214,11 +216,11 @@ class PurityTests(SynchronousTestCase):
     def test_the_pure_parts_ask_nobody_for_time_chance_or_the_net(self) -> None:
         wrong = []
         for module in PURE:
-            allowed = {"random"} if module.part == TESTING else set()
+            allowed = set(FOR_TESTING) if module.part == TESTING else set()
             wrong += [
                 f"{module.where}:{line} uses {dotted}"
                 for line, dotted in module.uses()
-                if covered(dotted, WORLD - allowed)
+                if covered(dotted, WORLD) and not covered(dotted, allowed)
             ]
         self.claim_none(wrong)
 
