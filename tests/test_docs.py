@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,26 @@ class ProgramTests(SynchronousTestCase):
         )  # fmt: skip
         self.assertEqual("HELLO\n", done.stdout)
         self.assertEqual(0, done.returncode)
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """etc/config.toml.example lists every key there is, with its default."""
+
+    def example(self) -> dict[str, Any]:
+        """The example with every key set, as TOML reads it."""
+        text = (ROOT / "etc" / "config.toml.example").read_text(encoding="utf-8")
+        return tomllib.loads(re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE))
+
+    def test_the_example_as_it_stands_sets_nothing(self) -> None:
+        text = (ROOT / "etc" / "config.toml.example").read_text(encoding="utf-8")
+        self.assertEqual({}, {key: value for section in tomllib.loads(text).values() for key, value in section.items()})
+
+    def test_the_example_has_every_key_and_its_default(self) -> None:
+        from rhotwist.service.config import KEYS
+
+        shown = {
+            f"{section}.{name}": tuple(value) if isinstance(value, list) else value
+            for section, keys in self.example().items()
+            for name, value in keys.items()
+        }
+        self.assertEqual({key.full: key.default for key in KEYS}, shown)
