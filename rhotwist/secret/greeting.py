@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from hmac import compare_digest
-from hmac import digest as hmac_digest
 from struct import Struct
 
 import attrs
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from rhotwist.errors import BadPacket, LocalError
 from rhotwist.moment import Rng
 from rhotwist.secret import audit
+from rhotwist.secret.noise import hmac_sha256
 from rhotwist.secret.suite import choose
 from rhotwist.wire.packet import COOKIE_SIZE, HEADER, MAC_SIZE, RETRY, RETRY_SIZE, VERSION, Header, Hello, read_header
 
@@ -106,7 +106,8 @@ def check_header(header: Header, kind: int, suite: int, sender: int | None, rece
 class Offer:
     """The payload of H: what the client can do. Replayable and not forward-secret, so nothing of a person is in it.
 
-    order is the client's suites, best first; largest the most bytes of a datagram it takes; features are bits, none yet.
+    order is the client's suites, best first; largest the most bytes of a datagram it takes; features are bits, none
+    yet.
     """
 
     order: tuple[int, ...]
@@ -240,4 +241,4 @@ class SessionKeys:
 
 def session_keys(suite: int, split: tuple[bytes, bytes], h: bytes, initiator: bool, peer: bytes) -> SessionKeys:
     """Root 0 = HMAC(k1 ‖ k2, label ‖ h)."""
-    return SessionKeys(suite, hmac_digest(split[0] + split[1], _SESSION + h, "sha256"), h, initiator, peer)
+    return SessionKeys(suite, hmac_sha256(split[0] + split[1], _SESSION + h), h, initiator, peer)

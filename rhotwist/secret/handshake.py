@@ -5,6 +5,8 @@
     SentHello.read_retry                     retry(...)
     SentHello.read_accept -> Accepted        accept(...) -> A and HalfOpen
     Accepted.finish -> F, SessionKeys        HalfOpen.read_finish -> Finished
+
+Whatever the net brings raises BadPacket and leaves the object as it was; our own mistakes raise LocalError.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The client's side of a handshake: Draft, then SentHello, then Accepted, then session keys.
 
-Each object makes one step once. What a stranger can forge, a Retry or an Accept, is read on a copy of the Noise state, so
-a forged one costs its reading and nothing else. Byte tables: docs/spec/handshake.md.
+Each object makes one step once. What a stranger can forge, a Retry or an Accept, is read on a copy of the Noise
+state, so a forged one costs its reading and nothing else. Byte tables: docs/spec/handshake.md.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Draft:
     ) -> Draft:
         """Draw the ephemeral keys for one Hello from identity to the Ed25519 key server.
 
-        code is our hashcode for the session, order all we offer, suite among it. Raises BadKey when server is no key, and
-        LocalError for the rest.
+        code is our hashcode for the session, order all we offer, suite among it. Raises BadKey when server is no key,
+        and LocalError for the rest.
         """
         if suite not in SUITES or suite not in order:
             raise LocalError(f"suite {suite} is not one of ours {sorted(SUITES)} and of those offered {order}")
@@ -150,9 +150,9 @@ class Draft:
 class SentHello:
     """A sealed Hello that waits for its Accept.
 
-    ``datagram`` is the whole of it. ``halves``, empty for a classical suite, is the same cut in two for paths that carry
-    no 1,320 bytes: same noise, cookie and puzzle, a mac1 of their own. With no cookie yet the first half alone is the probe
-    that a server answers with a Retry.
+    ``datagram`` is the whole of it. ``halves``, empty for a classical suite, is the same cut in two for paths that
+    carry no 1,320 bytes: same noise, cookie and puzzle, a mac1 of their own. With no cookie yet the first half alone
+    is the probe that a server answers with a Retry.
     """
 
     __slots__ = ("_identity", "_mac1s", "_order", "_server", "_state", "code", "datagram", "halves", "suite")

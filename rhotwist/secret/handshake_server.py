@@ -49,9 +49,9 @@ def accept(
 ) -> tuple[bytes, HalfOpen]:
     """Answer a whole Hello whose mac1 held; of one put together from halves, header and mac1 are the first half's.
 
-    code is the hashcode we give the session, mask our suites, address the 18 bytes it came from, largest the most bytes of
-    a datagram that we take. Gives A and what waits for F. Raises WrongSuite, which asks for a Retry, and BadPacket. Costs
-    two exchanges and a key pair, about 85 µs, 140 with the KEM.
+    code is the hashcode we give the session, mask our suites, address the 18 bytes it came from, largest the most
+    bytes of a datagram that we take. Gives A and what waits for F. Raises WrongSuite, which asks for a Retry, and
+    BadPacket. Costs two exchanges and a key pair, about 85 µs, 140 with the KEM.
     """
     number = hello.header.suite
     suite = SUITES.get(number)
@@ -112,7 +112,7 @@ class HalfOpen:
         return f"<HalfOpen suite {self.suite}, hashcodes {self.code:08x} and {self.peer_code:08x}>"
 
     def read_finish(self, data: bytes) -> Finished:
-        """Read a Finish, once. Raises BadPacket, which changes nothing. An exchange and a key conversion, about 65 µs."""
+        """Read a Finish, once. Raises BadPacket, which changes nothing. An exchange and a conversion, about 65 µs."""
         if self._state is None:
             raise BadPacket("late")
         if not _FINISH_LEAST <= len(data) <= FINISH_MAX:

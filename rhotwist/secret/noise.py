@@ -1,16 +1,16 @@
-"""Noise XK and XKhfs as specified (noiseprotocol.org, revision 34, and its extension "KEM-based Hybrid Forward Secrecy").
+"""Noise XK and XKhfs as specified (noiseprotocol.org, revision 34, and "KEM-based Hybrid Forward Secrecy").
 
-A pattern is a table of tokens and one small engine walks it. Names are those of the Noise specification; its CipherState
-is folded into the handshake's, since the keys that come out of ``split`` feed a key schedule and seal nothing themselves.
+A pattern is a table of tokens and one small engine walks it. Names are those of the Noise specification; its
+CipherState is folded into the handshake's, since the keys that come out of ``split`` feed a key schedule and seal
+nothing themselves.
 
-All fields are immutable, so ``copy`` is shallow: read a stranger's message on a copy, and put the copy in the original's
-place only when its last tag has held.
+All fields are immutable, so ``copy`` is shallow: read a stranger's message on a copy, and put the copy in the
+original's place only when its last tag has held.
 """
 
 from __future__ import annotations
 
 import hashlib
-from hmac import digest as hmac_digest
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -33,6 +33,8 @@ KEY_SIZE = 32
 TAG_SIZE = 16
 
 _sha256 = hashlib.sha256
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def initial(name: str) -> bytes:
@@ -41,11 +43,21 @@ def initial(name: str) -> bytes:
     return raw.ljust(32, b"\0") if len(raw) <= 32 else _sha256(raw).digest()
 
 
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104) under a key of at most 64 bytes.
+
+    Two hashes by hand take 1.5 µs where ``hmac.digest`` takes 2 to 8, because OpenSSL looks its MAC up anew each time.
+    """
+    block = key.ljust(64, b"\0")
+    return _sha256(block.translate(_OUTER) + _sha256(block.translate(_INNER) + message).digest()).digest()
+
+
 def hkdf(key: bytes, material: bytes) -> tuple[bytes, bytes]:
     """Noise's HKDF with two outputs (Noise 4.3)."""
-    temporary = hmac_digest(key, material, "sha256")
-    first = hmac_digest(temporary, b"\x01", "sha256")
-    return first, hmac_digest(temporary, first + b"\x02", "sha256")
+    block = hmac_sha256(key, material).ljust(64, b"\0")
+    inner, outer = block.translate(_INNER), block.translate(_OUTER)
+    first = _sha256(outer + _sha256(inner + b"\x01").digest()).digest()
+    return first, _sha256(outer + _sha256(inner + first + b"\x02").digest()).digest()
 
 
 class HandshakeState:
