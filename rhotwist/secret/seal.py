@@ -37,6 +37,7 @@ _HEADER = Struct("!QI")
 _PAD = bytes(6)  # with the header's counter u48: the 12 bytes of a nonce
 _COUNTER = (1 << 48) - 1
 _LEAST = HEADER + TAG_SIZE
+#: Packets sealed under one key, unless the caller says less.
 SEALS_MAX = Limits().ratchet_seals_max
 
 # root 32 ‖ key we send under 32 ‖ key we receive under 32: one bytearray an epoch, smaller than three and overwritten

@@ -8,7 +8,7 @@ sessions and with 100,000.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rhotwist.codes.hashcodes import HashcodeTable
 from rhotwist.errors import LocalError, TableFull
@@ -28,7 +28,7 @@ class SessionTable(Generic[T]):
 
     __slots__ = ("_codes", "_idle", "_keep", "_most", "sessions")
 
-    def __init__(self, codes: HashcodeTable[object], most: int, keep: float) -> None:
+    def __init__(self, codes: HashcodeTable[Any], most: int, keep: float) -> None:
         self._codes = codes
         self._most = most
         self._keep = keep
