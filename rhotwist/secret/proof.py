@@ -75,28 +75,5 @@ def check(proof: bytes, parties: Parties, roles: Collection[int]) -> tuple[int, 
     return role, wallet
 
 
-def split(data: bytes, at: int, most: int) -> tuple[list[bytes], int]:
-    """Take the list u8 n ‖ n proofs that starts at ``at`` apart, unchecked: the proofs and where they end.
-
-    Raises BadPacket: short, count (more than most), authority.
-    """
-    if at >= len(data):
-        raise BadPacket("short")
-    count = data[at]
-    if count > most:
-        raise BadPacket("count")
-    at += 1
-    proofs = []
-    for _ in range(count):
-        proof = data[at : at + SIZE]
-        if len(proof) < SIZE:
-            raise BadPacket("short")
-        if proof[_AUTHORITY]:
-            raise BadPacket("authority")
-        proofs.append(proof)
-        at += SIZE
-    return proofs, at
-
-
 def _signed(role: int, wallet: bytes, parties: Parties) -> bytes:
     return b"".join((PROOF, bytes((role,)), parties.binding, parties.client, parties.server, wallet, bytes(_HASH)))
