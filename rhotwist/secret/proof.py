@@ -13,67 +13,56 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-import attrs
-
 from rhotwist.errors import BadKey, BadPacket, LocalError
 from rhotwist.keys.pair import SeedKey, check_key, verify
 from rhotwist.secret.labels import PROOF
 
 #: Roles: the initiator speaks as W; the responder does; the initiator logs W in here.
-SPEAKS, ANSWERS, LOGS_IN = 1, 2, 3
+INITIATOR, RESPONDER, LOGIN = 1, 2, 3
 
 #: Bytes of a proof without authority.
-SIZE = 98
+PROOF_SIZE = 98
 
 _KEY, _SIGNATURE, _HASH = 32, 64, 32
 _WALLET = slice(1, 33)
 _AUTHORITY = 33
 
 
-@attrs.frozen
-class Parties:
-    """Between whom a proof holds: binding of the session, client's and server's Ed25519 keys; 32 bytes each."""
+def prove(wallet: SeedKey, role: int, binding: bytes, client: bytes, server: bytes) -> bytes:
+    """The proof that we hold wallet, PROOF_SIZE bytes.
 
-    binding: bytes
-    client: bytes
-    server: bytes
-
-    def __attrs_post_init__(self) -> None:
-        for name in ("binding", "client", "server"):
-            if len(getattr(self, name)) != _KEY:
-                raise LocalError(f"{name} has {_KEY} bytes, not {len(getattr(self, name))}")
-
-
-def prove(role: int, wallet: SeedKey, parties: Parties) -> bytes:
-    """The proof that we hold wallet, SIZE bytes. Raises LocalError for a role that there is not."""
-    if role not in (SPEAKS, ANSWERS, LOGS_IN):
-        raise LocalError(f"role {role} is none of 1, 2, 3")
-    return bytes((role,)) + wallet.public + b"\0" + wallet.sign(_signed(role, wallet.public, parties))
-
-
-def check(proof: bytes, parties: Parties, roles: Collection[int]) -> tuple[int, bytes]:
-    """The role and the wallet that a proof proves, roles being those that its sender may take here.
-
-    Raises BadPacket: size, role, key (no canonical one), authority, proof (the signature is none). One signature
-    check, about 40 µs, comes last.
+    client and server are the Ed25519 keys of the session's initiator and responder, 32 bytes each, as is binding.
+    Raises LocalError for a role that there is not and for another size.
     """
-    if len(proof) != SIZE:
+    return bytes((role,)) + wallet.public + b"\0" + wallet.sign(_signed(role, wallet.public, binding, client, server))
+
+
+def read_proof(proof: bytes, role: int, binding: bytes, client: bytes, server: bytes) -> bytes:
+    """The wallet that a proof proves, role being the one that its sender may take here.
+
+    Raises BadPacket: size, role, authority (it says it has one), key (no canonical one), proof (the signature is
+    none). The signature, 40 µs, is looked at last.
+    """
+    if len(proof) != PROOF_SIZE:
         raise BadPacket("size")
-    role, wallet = proof[0], proof[_WALLET]
-    if role not in roles:
+    if proof[0] != role:
         raise BadPacket("role")
     if proof[_AUTHORITY]:
         raise BadPacket("authority")
+    wallet = proof[_WALLET]
     try:
         check_key(wallet)
     except BadKey:
         raise BadPacket("key") from None
-    if not verify(wallet, _signed(role, wallet, parties), proof[-_SIGNATURE:]):
+    if not verify(wallet, _signed(role, wallet, binding, client, server), proof[-_SIGNATURE:]):
         raise BadPacket("proof")
-    return role, wallet
+    return wallet
 
 
-def _signed(role: int, wallet: bytes, parties: Parties) -> bytes:
-    return b"".join((PROOF, bytes((role,)), parties.binding, parties.client, parties.server, wallet, bytes(_HASH)))
+def _signed(role: int, wallet: bytes, binding: bytes, client: bytes, server: bytes) -> bytes:
+    if role not in (INITIATOR, RESPONDER, LOGIN):
+        raise LocalError(f"role {role} is none of 1, 2, 3")
+    for part in (binding, client, server):
+        if len(part) != _KEY:
+            raise LocalError(f"a binding or key has {_KEY} bytes, not {len(part)}")
+    return b"".join((PROOF, bytes((role,)), binding, client, server, wallet, bytes(_HASH)))

@@ -63,7 +63,6 @@ class SessionTable(Generic[T]):
                 raise TableFull(f"{len(self.sessions)} sessions; the limit is {self._most} and none is idle")
             gone = self.remove(idlest, mono)
         self.sessions[code] = session
-        self._codes.live[code] = session
         self._idle[code] = mono
         return gone
 
