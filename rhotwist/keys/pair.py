@@ -103,8 +103,8 @@ def check_key(raw: bytes) -> bytes:
 
 def x_form(public: bytes) -> bytes:
     """The X25519 form (32 bytes) of a party's key, RFC 7748 4.1. Raises BadKey as ``check_key`` does."""
-    if not isinstance(public, bytes) or len(public) != KEY_SIZE:
-        raise BadKey(f"a key has {KEY_SIZE} bytes, not {_told(public)}")
+    if len(public) != KEY_SIZE:
+        raise BadKey(f"a key has {KEY_SIZE} bytes, not {len(public)}")
     return _converted(public)
 
 
@@ -122,8 +122,8 @@ def _checked(raw: bytes) -> bytes:
 
 @functools.lru_cache(maxsize=REMEMBERED)
 def _converted(public: bytes) -> bytes:
-    # The conversion refuses exactly the strings that _checked refuses (a test compares them), and asking both would double
-    # the price of a stranger's key.
+    # The conversion refuses exactly the strings that _checked refuses (a test compares them), and asking both would
+    # double the price of a stranger's key.
     try:
         return bindings.crypto_sign_ed25519_pk_to_curve25519(public)
     except SodiumError:

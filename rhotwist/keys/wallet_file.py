@@ -7,9 +7,9 @@
     12  4  operations                                      .. 32  SHA-256 of all before
     content: link 32 ‖ generation u32 ‖ u8 size, name ‖ u8 count, steps of the chain: u8 size, type ‖ u8 size, argument
 With a key kept apart, operations, memory and salt are zero. The checksum is looked at before anything is believed, so
-damage is told from a wrong passphrase; the bounds of the derivation before a byte is allocated. Opening is cut in three,
-``read_wallet``, ``derive``, ``LockedWallet.open``, so that the slow one may run in a worker. Writing the file is for
-``store``. Spec page: docs/spec/wallet-file.md.
+damage is told from a wrong passphrase; the bounds of the derivation before a byte is allocated. Opening is cut in
+three, ``read_wallet``, ``derive``, ``LockedWallet.open``, so that the slow one may run in a worker. Writing the file
+is for ``store``. Spec page: docs/spec/wallet-file.md.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ KEY_SIZE = 32
 #: Bytes of UTF-8 a wallet's name may have.
 NAME_MOST = 200
 
-#: Floor and cap of the derivation: memory in KiB (64 MiB to 2 GiB), and passes over it. RFC 9106 4 recommends 64 MiB and
-#: 3 passes where memory is short; a file may not ask for less, nor for more than a machine that opens it has.
+#: Floor and cap of the derivation: memory in KiB (64 MiB to 2 GiB), and passes over it. 64 MiB and 3 passes is what
+#: RFC 9106 4 recommends where memory is short; a file may not ask for less, nor for what stops a machine.
 MEMORY_LEAST, MEMORY_MOST = 64 * 1024, 2 * 1024 * 1024
 OPERATIONS_LEAST, OPERATIONS_MOST = 3, 16
 #: What new files get: 256 MiB and 3 passes, 0.8 s of one core.
@@ -78,9 +78,13 @@ class Argon2:
         return cls(operations, memory, rng(_SALT))
 
 
+def _taken_over(link: bytes | bytearray) -> bytearray:
+    return link if isinstance(link, bytearray) else bytearray(link)
+
+
 @attrs.frozen(hash=False)
 class WalletSecret:
-    """What a wallet file guards.
+    """What a wallet file guards. A bytearray given as link is taken over, not copied, so that ``wipe`` reaches it.
 
     root says what link is: the root link, from which the chain still leads to this wallet (the owner's own file), or
     the link at the end of the chain (a file for a machine that must not know more). generation is that of the wallet's
@@ -88,7 +92,7 @@ class WalletSecret:
     """
 
     root: bool
-    link: bytearray = attrs.field(converter=bytearray, repr=False)
+    link: bytearray = attrs.field(converter=_taken_over, repr=False)
     chain: Chain = ()
     name: str = ""
     generation: int = 0
@@ -184,13 +188,13 @@ def seal_wallet(secret: WalletSecret, key: bytes, argon2: Argon2 | None, rng: Rn
 def read_wallet(data: bytes) -> LockedWallet:
     """Look at a file without opening it; nothing is derived yet.
 
-    In this order: size, magic, version, checksum, kind, bounds of the derivation. Raises DamagedFile where it was cut or
-    changed, RefusedFile where it is whole and we will not.
+    In this order: size, magic, version, checksum, kind, bounds of the derivation. Raises DamagedFile where it was cut
+    or changed, RefusedFile where it is whole and we will not.
     """
     if len(data) > SIZE_MOST:
         raise RefusedFile(f"{len(data)} bytes, and no wallet file has more than {SIZE_MOST}")
     if data[: len(MAGIC)] != MAGIC:
-        raise DamagedFile("this is no wallet file, or its beginning was changed")
+        raise DamagedFile("this is no wallet file, or its beginning is damaged")
     if len(data) < _HEAD.size + _TAG + _CHECKSUM:
         raise DamagedFile(f"the file was cut: {len(data)} bytes are no whole wallet")
     if data[len(MAGIC)] != VERSION:

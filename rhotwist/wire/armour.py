@@ -7,7 +7,7 @@
 
 The last eight characters check the whole: 6 bytes of SHA256(title, 0, data), so that a block cut short, changed or
 given another title is refused. Text around blocks, quoting (``> ``), carriage returns, other line widths and trailing
-white space are all ignored on the way in. The check finds accidents; who made the data is for its own signatures to say.
+white space are all ignored on the way in. The check finds accidents; who made the data is for signatures to say.
 """
 
 from __future__ import annotations
