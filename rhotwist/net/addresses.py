@@ -1,4 +1,4 @@
-"""Socket addresses to the 18 bytes of our formats and back, remembered, because each is asked for with every datagram."""
+"""Socket addresses to the 18 bytes of our formats and back, remembered: each is asked for with every datagram."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from rhotwist.wire.datagram import Path
 
-#: Addresses remembered each way; about 0.4 kB each. Beyond, all are forgotten, so that a flood of spoofed addresses costs a
-#: microsecond each and no memory.
+#: Addresses remembered each way; about 0.4 kB each. Beyond, all are forgotten, so that a flood of spoofed addresses
+#: costs a microsecond each and no memory.
 KEPT = 2_048
 _MAPPED = bytes(10) + b"\xff\xff"
 

@@ -1,22 +1,22 @@
 """The one place that asks the machine what time it is, and what is done about reactors that follow the wall clock.
 
-Twisted counts its delays on ``time.time`` (Twisted issue 2424). Set forward, the wall clock makes every delayed call due at
-once; set back by a year, it stalls them for a year. Two cures, by who owns the process:
+Twisted counts its delays on ``time.time`` (Twisted issue 2424). Set forward, the wall clock makes every delayed call
+due at once; set back by a year, it stalls them for a year. Two cures, by who owns the process:
 
 - Our own programs call ``make_monotonic`` before anything is scheduled, and the matter is closed.
-- A library must not swap the clock of somebody else's running program: what was scheduled by the old one would go wrong.
-  There a delayed call that comes too soon does no harm, because the node reads the monotonic clock and simply waits again;
-  and one that would come too late is found by ``JumpWatch``: a thread that compares the two clocks once a second and has
-  the reactor arm our call anew when they moved apart. A thread, because a reactor asleep for a year is woken only from
-  outside; not ``os.timerfd``, which would do the same, because that is of Linux and Python 3.13.
+- A library must not swap the clock of somebody else's running program: what was scheduled by the old one would go
+  wrong. There a delayed call that comes too soon does no harm, because the node reads the monotonic clock and simply
+  waits again; and one that would come too late is found by ``JumpWatch``: a thread that compares the two clocks once a
+  second and has the reactor arm our call anew when they moved apart. A thread, because a reactor asleep for a year is
+  woken only from outside; not ``os.timerfd``, which would do the same, because that is of Linux and Python 3.13.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable
-from weakref import WeakKeyDictionary
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from rhotwist.errors import LocalError
 from rhotwist.moment import Moment
@@ -58,7 +58,7 @@ def follows_wall(reactor: Any) -> bool:
 class JumpWatch:
     """Tells subscribers, in the reactor's thread, that the reactor's clock was moved. One thread for each reactor."""
 
-    _all: WeakKeyDictionary[Any, JumpWatch] = WeakKeyDictionary()
+    _all: ClassVar[dict[int, JumpWatch]] = {}
 
     def __init__(self, reactor: Any, watch: float = WATCH) -> None:
         self._reactor = reactor
@@ -69,7 +69,10 @@ class JumpWatch:
     @classmethod
     def of(cls, reactor: Any) -> JumpWatch:
         """The watch of this reactor."""
-        return cls._all.setdefault(reactor, cls(reactor))
+        watch = cls._all.get(id(reactor))
+        if watch is None:
+            watch = cls._all[id(reactor)] = cls(reactor)
+        return watch
 
     def subscribe(self, moved: Callable[[], None]) -> None:
         """Call moved in the reactor's thread after each jump, until it is unsubscribed. The first starts the thread."""
@@ -86,6 +89,7 @@ class JumpWatch:
         if not self._subscribers and self._stop is not None:
             self._stop.set()
             self._stop = None
+            self._all.pop(id(self._reactor), None)
 
     def _apart(self) -> float:
         return float(self._reactor.seconds()) - _monotonic()

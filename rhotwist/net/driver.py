@@ -1,16 +1,17 @@
 """Joins a core that never waits to a reactor: bytes and time in, work and bytes out.
 
-Whatever happens (datagrams, a timer, a user's request, a finished job) tells the core and then calls ``settle``: it runs the
-core's jobs until there are none, sends what is to be sent, and sees that one delayed call comes no later than the core's
-deadline. ``settle`` inside ``settle`` does nothing but is made up for, so a chain of replies, each causing the next request,
-is a loop and never deepens the stack; and after ``ROUNDS`` rounds the rest waits for the next turn of the reactor, so it
-does not starve timers either.
+Whatever happens (datagrams, a timer, a user's request, a finished job) tells the core and then calls ``settle``: it
+runs the core's jobs until there are none, sends what is to be sent, and sees that one delayed call comes no later than
+the core's deadline. ``settle`` inside ``settle`` does nothing but is made up for, so a chain of replies, each causing
+the next request, is a loop and never deepens the stack; and after ``ROUNDS`` rounds the rest waits for the next turn of
+the reactor, so it does not starve timers either.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any, Callable, Protocol, Sequence
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
@@ -47,8 +48,13 @@ class Core(Protocol):
 class Carrier(Protocol):
     """A way out: a socket. Its index in ``Driver.carriers`` is what paths call it."""
 
-    host: str
-    port: int
+    @property
+    def host(self) -> str:
+        """The IP address it is bound to, as text."""
+
+    @property
+    def port(self) -> int:
+        """The port it is bound to."""
 
     def send(self, address: bytes, datagrams: Sequence[bytes]) -> None:
         """Send datagrams to 18 bytes of address; never raises."""
@@ -72,7 +78,7 @@ class Driver:
         self._reactor = reactor
         self._call: IDelayedCall | None = None
         self._due = inf
-        self._busy = self._settling = self._unsettled = False
+        self._busy = self._sampled = self._settling = self._unsettled = False
         self._watch: clocks.JumpWatch | None = None
         self.now = now
         self.counters = counters
@@ -100,17 +106,19 @@ class Driver:
 
     def settle(self) -> None:
         """Run the core's jobs, send what is to be sent, arm the timer."""
-        self._unsettled = True
-        if self._settling or self.closed:
-            return
-        self._settling = self._busy = True
+        self._unsettled = self._busy = True
+        if not self._settling and not self.closed:
+            self._rounds()
+
+    def _rounds(self) -> None:
+        self._settling = self._unsettled = True
         try:
-            rounds = 0
-            while self._unsettled and rounds < ROUNDS:
+            for _ in range(ROUNDS):
                 self._unsettled = False
-                rounds += 1
                 self._work()
                 self._send()
+                if not self._unsettled or self.closed:
+                    break
         finally:
             self._settling = False
         self._arm()
@@ -123,7 +131,7 @@ class Driver:
             self.faults.failure("collecting jobs", Failure())
             return
         if jobs:
-            # A job may have made the next one.
+            # Each may make the next one.
             self._unsettled = True
         for job in jobs:
             try:
@@ -142,19 +150,23 @@ class Driver:
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        """See that the delayed call comes by the deadline. One that comes sooner is left: it will look again then."""
+        """See that the delayed call comes by the deadline. One that comes sooner is left: it looks again then.
+
+        While there is traffic it comes at least every ``EVERY`` seconds, to measure the loop's lag; so the deadlines of
+        a busy node, which are later than that, never touch the reactor's timers.
+        """
         if self.closed:
             return
-        if self._unsettled:
-            want = -inf
-        else:
-            want = self._core.deadline() or inf
-        if want >= self._due and (self._busy is False or self._due < inf):
+        want = -inf if self._unsettled else self._core.deadline()
+        if want is None:
+            want = inf
+        if want >= self._due and (self._sampled or not self._busy):
             return
         mono = self.now().mono
         if self._busy:
+            self._sampled = True
             want = min(want, mono + EVERY)
-        if want == inf:
+        if want >= self._due:
             return
         delay = max(0.0, want - mono)
         self._due = mono + delay
@@ -167,15 +179,12 @@ class Driver:
         moment = self.now()
         self.lag.add(moment.mono - self._due)
         self._call, self._due = None, inf
+        self._busy = self._sampled = False
         try:
             self._core.tick(moment)
         except Exception:
             self.faults.failure("doing what is due", Failure())
-        self._tocked()
-
-    def _tocked(self) -> None:
-        """Settle after a tick without taking it for traffic, so that an idle node is left alone until its deadline."""
-        self.settle()
+        self._rounds()
 
     def rearm(self) -> None:
         """The reactor's clock was moved: arm the delayed call anew, for as long as is really left."""

@@ -6,7 +6,8 @@ holds the reactor for as long as it lasts. Use it where nothing else works.
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol

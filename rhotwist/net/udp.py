@@ -1,17 +1,18 @@
 """A UDP socket on the reactor: batches in, batches out, and never an exception into whoever was sending.
 
-Not ``twisted.internet.udp.Port``: that one counts bytes, so that a flood of empty datagrams never leaves its read loop; it
-cuts at 8,192 bytes, drops the segment size of coalesced reads, and lets every error of a send unwind its caller. Here:
+Not ``twisted.internet.udp.Port``: that one counts bytes, so that a flood of empty datagrams never leaves its read loop;
+it cuts at 8,192 bytes, drops the segment size of coalesced reads, and lets every error of a send unwind its caller.
+Here:
 
-- A read ends after ``Limits.read_datagrams`` system calls or ``Limits.read_seconds``, whichever comes first; then timers
-  and other sockets get their turn, and the reactor comes back, because its polling is level-triggered.
+- A read ends after ``Limits.read_datagrams`` system calls or ``Limits.read_seconds``, whichever comes first; then
+  timers and other sockets get their turn, and the reactor comes back, because its polling is level-triggered.
 - Where the kernel coalesces (UDP_GRO), one system call brings up to 64 kB of datagrams of one sender.
 - From ``RUN_LEAST`` datagrams of one size on, a burst goes out in one system call (UDP_SEGMENT), where that works.
 - A send that would block waits in a bounded queue; any other error drops that datagram and counts it. Datagrams may get
   lost anywhere: what must arrive is repeated by ``link/``.
 
-Windows has no recvmsg and gets plain reads and sends with its select reactor; its IOCP reactor knows no readers at all and
-takes ``net/protocol.py`` instead. macOS gets plain reads and sends.
+Windows has no recvmsg and gets plain reads and sends with its select reactor; its IOCP reactor knows no readers at all
+and takes ``net/protocol.py`` instead. macOS gets plain reads and sends.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import socket
 import struct
 import time
 from collections import deque
+from collections.abc import Sequence
 from socket import IPPROTO_UDP
-from typing import Any, Protocol, Sequence
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.logger import Logger
@@ -34,8 +36,8 @@ from rhotwist.net.addresses import AddressBook, SockAddr
 from rhotwist.net.sockets import UDP_SEGMENT, coalesces, is_ipv6, segments
 from rhotwist.wire.datagram import Path, split
 
-#: Datagrams of equal size from which one segmented send is used. On loopback it costs 7 µs against 5.5 µs for each plain
-#: send, so two would do; the third pays for network cards that do it in software.
+#: Datagrams of equal size from which one segmented send is used. On loopback it costs 7 µs against 5.5 µs for each
+#: plain send, so two would do; the third pays for network cards that do it in software.
 RUN_LEAST = 3
 #: The kernel's limits for one segmented send: segments (older kernels allow 64) and bytes.
 RUN_MOST = 64

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform, get_args, get_origin
 
 import attrs
 
@@ -163,6 +163,11 @@ class Request(Schema, Generic[R]):
     """A body that wants an answer: ``class Say(Request[Said], name=...)`` is answered with a Said."""
 
     reply: ClassVar[type[Schema]]
+
+    if TYPE_CHECKING:
+
+        def _asks(self) -> tuple[Self, R]:
+            """By this a type checker joins a handler's call and reply to the schema it is for; it does not exist."""
 
     def __init_subclass__(cls, *, name: str | None = None, version: int = 1) -> None:
         super().__init_subclass__(name=name, version=version)

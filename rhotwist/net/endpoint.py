@@ -1,0 +1,385 @@
+"""A node on this machine's network: the whole of rhotwist, as a Twisted program holds it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError, DNSLookupError
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+
+from rhotwist.errors import Closed, LocalError, RequestFailed, Unreachable
+from rhotwist.event.pending import Event
+from rhotwist.keys.address import NodeAt, format_node_at, parse_address, parse_node_at
+from rhotwist.keys.pair import KEY_SIZE, SeedKey, check_key
+from rhotwist.limits import Limits
+from rhotwist.moment import Moment
+from rhotwist.net import clock
+from rhotwist.net.driver import Driver
+from rhotwist.net.handlers import Call, Handlers
+from rhotwist.net.peer import Peer
+from rhotwist.net.protocol import MAX_PACKET_SIZE, RhoDatagramProtocol
+from rhotwist.net.requests import Requests, Withdrawn
+from rhotwist.net.resolve import is_ip, resolve
+from rhotwist.net.sockets import is_ipv6, open_udp
+from rhotwist.net.udp import UdpPort
+from rhotwist.node import jobs
+from rhotwist.node.core import Node
+from rhotwist.secret.puzzle import solve
+from rhotwist.wire.datagram import Path, pack_address
+from rhotwist.wire.schema import Request, Schema
+
+Q = TypeVar("Q", bound=Schema)
+R = TypeVar("R", bound=Schema)
+Q_co = TypeVar("Q_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+#: All addresses of this machine, of both families.
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - a node is there to be reached
+#: With port 0 the kernel chooses; every family shall get the same port, so it may have to choose again.
+_TRIES = 16
+#: Puzzle solutions tried between two looks at whether the node was closed; 7 ms.
+_TRIES_AT_ONCE = 2**14
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+
+
+class Asks(Protocol[Q_co, R_co]):
+    """A request class as type checkers see it: itself, and what answers it."""
+
+    def _asks(self) -> tuple[Q_co, R_co]: ...
+
+
+class RhoNode:
+    """A node that listens. Made by ``listen``; programs that bring their own core make one and call ``bind``."""
+
+    def __init__(self, core: Node, reactor: Any, *, limits: Limits, now: Callable[[], Moment] = clock.now) -> None:
+        self.core = core
+        self._reactor = reactor
+        self._limits = limits
+        self._now = now
+        self._own_counters: dict[str, int] = {}
+        self.driver = Driver(core, reactor, counters=self._own_counters, now=now)
+        self._requests = Requests(core, self.driver)
+        self._handlers = Handlers(core, self.driver)
+        self._looking: set[Deferred[Any]] = set()
+        self._trigger: Any = None
+        self.driver.runners[jobs.Solve] = self._solve
+        self.driver.runners[jobs.KeepToken] = lambda job: None
+
+    # --- where it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def public(self) -> bytes:
+        """The node's 32-byte key."""
+        return self.core.public
+
+    @property
+    def sockets(self) -> list[tuple[str, int]]:
+        """The addresses it is bound to, as text and port."""
+        return [(carrier.host, carrier.port) for carrier in self.driver.carriers]
+
+    @property
+    def address(self) -> str:
+        """``NODE@HOST:PORT`` of its first socket. HOST is the loopback address if that socket takes all addresses: it
+        is good on this machine; for others use ``address_at`` with what they reach it by."""
+        host = self.driver.carriers[0].host
+        return self.address_at({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104
+
+    def address_at(self, host: str) -> str:
+        """``NODE@HOST:PORT`` for a host, an IP address or a name by which others reach this machine."""
+        return format_node_at(NodeAt(self.public, host, self.driver.carriers[0].port))
+
+    def bind(self, interface: Sequence[str], port: int) -> None:
+        """Open a socket for each interface, an IP address as text, and start. port 0 is chosen by the kernel, the same
+        for all. Raises CannotListenError. A family that this machine does not have is left out of ``EVERYWHERE``."""
+        if hasattr(self._reactor, "addReader") and IReactorFDSet.providedBy(self._reactor):
+            optional = tuple(interface) == EVERYWHERE
+            for sock in _open_all(interface, port, optional):
+                carrier = UdpPort(
+                    self._reactor, sock, len(self.driver.carriers), self.driver, limits=self._limits,
+                    counters=self._own_counters,
+                )  # fmt: skip
+                self.driver.carriers.append(carrier)
+                carrier.start()
+        else:
+            for host in interface:
+                protocol = RhoDatagramProtocol(
+                    len(self.driver.carriers), self.driver, host, counters=self._own_counters
+                )
+                self._reactor.listenUDP(port, protocol, interface=host, maxPacketSize=MAX_PACKET_SIZE)
+                self.driver.carriers.append(protocol)
+                port = port or protocol.port
+        self.driver.start()
+        if hasattr(self._reactor, "addSystemEventTrigger"):
+            self._trigger = self._reactor.addSystemEventTrigger("during", "shutdown", self._close)
+
+    # --- what it does -------------------------------------------------------------------------------------------------
+
+    def answer(
+        self, schema: type[Asks[Q, R]], handler: Callable[[Call[Q]], R | Awaitable[R] | Deferred[R]]
+    ) -> None:
+        """Have handler answer every request of that schema, at once, by a Deferred or as a coroutine.
+
+        An exception other than Refused is logged here, and the peer gets HandlerFailed. Raises LocalError if the schema
+        has a handler, SchemaClash if another schema has its identifier.
+        """
+        self._handle(schema, handler)
+
+    def hear(self, schema: type[Q], handler: Callable[[Call[Q]], object]) -> None:
+        """Have handler told every message of a schema that wants no answer. Raises as ``answer`` does."""
+        self._handle(schema, handler)
+
+    def _handle(self, schema: object, handler: Callable[[Any], Any]) -> None:
+        if not (isinstance(schema, type) and issubclass(schema, Schema)):
+            raise LocalError(f"{schema!r} is no Schema; declare one: class Say(Request[Said], name=...)")
+        self.core.handle(schema)
+        self._handlers.add(schema, handler)
+
+    def peer(self, at: str | bytes | NodeAt) -> Peer:
+        """Somebody to ask: ``"NODE@HOST:PORT"``, or the key alone (text, or 32 bytes such as ``call.peer``) for whom a
+        session is open already. Raises BadAddress or BadKey."""
+        if isinstance(at, str):
+            at = parse_node_at(at) if "@" in at else parse_address(at, "n").key
+        if isinstance(at, NodeAt):
+            return Peer(self, at.key, at.host, at.port)
+        if len(at) != KEY_SIZE:
+            raise LocalError(f"a key has {KEY_SIZE} bytes, not {len(at)}")
+        return Peer(self, check_key(at))
+
+    def ask(
+        self, peer: Peer, body: Request[R], timeout: float | None, source: SeedKey | None, destination: bytes | None
+    ) -> Deferred[R]:
+        """``Peer.request``."""
+        if not isinstance(body, Request):
+            raise LocalError(f"{type(body).__name__} has no reply; tell it, or declare it as a Request[...]")
+
+        def fire(paths: Sequence[Path], timeout: float | None) -> Event:
+            return self.core.fire(
+                peer.key, body, self._now(), timeout=timeout, paths=paths, source=source, destination=destination
+            )
+
+        return self._fire(peer, timeout, fire)
+
+    def ping(self, peer: Peer, timeout: float | None) -> Deferred[jobs.Reached]:
+        """``Peer.ping``."""
+
+        def fire(paths: Sequence[Path], timeout: float | None) -> Event:
+            return self.core.ping(peer.key, self._now(), timeout=timeout, paths=paths)
+
+        return self._fire(peer, timeout, fire)
+
+    def tell(self, peer: Peer, body: Schema, source: SeedKey | None, destination: bytes | None) -> None:
+        """``Peer.tell``."""
+        if isinstance(body, Request):
+            raise LocalError(f"{body.schema_name} has a reply; request it")
+
+        def say(paths: Sequence[Path]) -> None:
+            self.core.fire(peer.key, body, self._now(), paths=paths, source=source, destination=destination)
+            self.driver.settle()
+
+        self._open()
+        if peer.host and not is_ip(peer.host):
+            self._look_up(peer).addCallbacks(say, lambda failure: None)
+        else:
+            say(self._paths(peer))
+
+    def _fire(self, peer: Peer, timeout: float | None, fire: Callable[[Sequence[Path], float | None], Event]) -> Any:
+        self._open()
+        if peer.host and not is_ip(peer.host):
+            return self._fire_by_name(peer, timeout, fire)
+        event = fire(self._paths(peer), timeout)
+        reply = self._requests.wait(event)
+        self.driver.settle()
+        return reply
+
+    # --- how to get there ---------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self.driver.closed:
+            raise Closed("the node was closed; listen again for another")
+
+    def _paths(self, peer: Peer) -> Sequence[Path]:
+        if not peer.host:
+            return ()
+        carrier = self._carrier(is_ipv6(peer.host))
+        if carrier is None:
+            family = "IPv6" if is_ipv6(peer.host) else "IPv4"
+            raise LocalError(f"{peer.host} is {family}, and this node listens on no {family} address")
+        return (Path(carrier, pack_address(peer.host, peer.port)),)
+
+    def _carrier(self, ipv6: bool) -> int | None:
+        for index, carrier in enumerate(self.driver.carriers):
+            if is_ipv6(carrier.host) == ipv6:
+                return index
+        return None
+
+    def _look_up(self, peer: Peer) -> Deferred[Sequence[Path]]:
+        """The paths to a peer known by a host name. Fails with Unreachable; cancelled by ``close``."""
+        families = [
+            kind for kind, ipv6 in ((IPv4Address, False), (IPv6Address, True)) if self._carrier(ipv6) is not None
+        ]
+
+        def found(hosts: list[str]) -> Sequence[Path]:
+            return self._paths(Peer(self, peer.key, hosts[0], peer.port))
+
+        def missing(failure: Failure) -> Sequence[Path]:
+            failure.trap(DNSLookupError)
+            raise Unreachable(f"no address is known for the name {peer.host}")
+
+        def over(result: Any) -> Any:
+            self._looking.discard(looking)
+            return result
+
+        looking = resolve(self._reactor, peer.host, peer.port, families)
+        self._looking.add(looking)
+        return looking.addBoth(over).addCallbacks(found, missing)
+
+    def _fire_by_name(
+        self, peer: Peer, timeout: float | None, fire: Callable[[Sequence[Path], float | None], Event]
+    ) -> Deferred[Any]:
+        """Look the name up first; the time that takes is part of timeout."""
+        until = self._now().mono + (self._limits.request_timeout if timeout is None else timeout)
+        under_way: list[Deferred[Any]] = []
+
+        def cancel(reply: Deferred[Any]) -> None:
+            for step in under_way:
+                step.cancel()
+            if not reply.called:
+                reply.errback(Withdrawn("the request was withdrawn"))
+
+        def found(paths: Sequence[Path]) -> Any:
+            event = fire(paths, max(0.0, until - self._now().mono))
+            under_way[:] = [self._requests.wait(event)]
+            self.driver.settle()
+            return under_way[0]
+
+        def done(outcome: Any) -> None:
+            if isinstance(outcome, Failure):
+                if not reply.called:
+                    reply.errback(outcome)
+            else:
+                reply.callback(outcome)
+
+        reply: Deferred[Any] = Deferred(cancel)
+        under_way.append(self._look_up(peer))
+        under_way[0].addCallback(found).addBoth(done)
+        return reply
+
+    # --- work for others ----------------------------------------------------------------------------------------------
+
+    def _solve(self, job: jobs.Solve) -> None:
+        def search() -> bytes | None:
+            solution, start = None, 0
+            while solution is None and not self.driver.closed:
+                solution = solve(job.cookie, job.ephemeral, job.difficulty, start, _TRIES_AT_ONCE)
+                start += _TRIES_AT_ONCE
+            return solution
+
+        def solved(solution: bytes | None) -> None:
+            if not self.driver.closed:
+                self.core.done(job, solution, self._now())
+                self.driver.settle()
+
+        def failed(failure: Failure) -> None:
+            if not failure.check(RequestFailed):
+                self.driver.faults.failure("solving a puzzle", failure)
+            solved(None)
+
+        working = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), search)
+        working.addCallbacks(solved, failed)
+
+    # --- how it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What happened since it was made, by name: the core's counters and the sockets'."""
+        return {**self.core.counters, **self._own_counters}
+
+    def status(self) -> dict[str, Any]:
+        """What the core says of itself, the sockets, and how late the reactor comes to what is due, in seconds."""
+        return {
+            **self.core.status(),
+            "sockets": self.sockets,
+            "loop_lag_p99": self.driver.lag.p99(),
+            "loop_lag_worst": self.driver.lag.worst(),
+            "counters": self.counters,
+        }
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self) -> Deferred[None]:
+        """Take leave of the peers, fail what is under way with SessionLost, close the sockets. Fires when all is still;
+        closing twice does nothing."""
+        if self._trigger is not None:
+            self._reactor.removeSystemEventTrigger(self._trigger)
+        self._close()
+        return succeed(None)
+
+    def _close(self) -> None:
+        self._trigger = None
+        if self.driver.closed:
+            return
+        self.core.close(self._now())
+        self.driver.close()
+        for looking in list(self._looking):
+            looking.cancel()
+        self._handlers.close()
+        self._requests.close()
+
+
+def listen(
+    reactor: Any,
+    key: SeedKey | None = None,
+    port: int = 0,
+    interface: str | Sequence[str] = EVERYWHERE,
+    limits: Limits | None = None,
+) -> Deferred[RhoNode]:
+    """A node on this machine's network. Fires with it, at once; fails with CannotListenError.
+
+    key is the node's, a new one if None. port 0 is chosen by the kernel. interface says which addresses to take
+    datagrams for: IP addresses as text, all of IPv4 and IPv6 by default. Raises LocalError for a port that is none.
+    """
+    limits = limits or Limits()
+    core = Node(key or SeedKey(os.urandom(32)), limits=limits, rng=os.urandom)
+    node = RhoNode(core, reactor, limits=limits)
+    try:
+        node.bind((interface,) if isinstance(interface, str) else tuple(interface), port)
+    except CannotListenError:
+        return fail()
+    return succeed(node)
+
+
+def _open_all(interface: Sequence[str], port: int, optional: bool) -> list[socket.socket]:
+    for _ in range(_TRIES):
+        try:
+            return _open_once(interface, port, optional)
+        except CannotListenError as error:
+            if port or error.socketError.errno != errno.EADDRINUSE:
+                raise
+            last = error
+    raise last
+
+
+def _open_once(interface: Sequence[str], port: int, optional: bool) -> list[socket.socket]:
+    opened: list[socket.socket] = []
+    for host in interface:
+        try:
+            sock = open_udp(host, port)
+        except OSError as error:
+            if optional and error.errno in _NO_FAMILY and (opened or host != interface[-1]):
+                continue
+            for other in opened:
+                with suppress(OSError):
+                    other.close()
+            raise CannotListenError(host, port, error) from None
+        opened.append(sock)
+        port = port or sock.getsockname()[1]
+    return opened

@@ -1,0 +1,61 @@
+"""A peer as a Twisted program sees it: ask it, tell it, ping it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from rhotwist.keys.pair import SeedKey
+from rhotwist.node.jobs import Reached
+from rhotwist.wire.schema import Request, Schema
+
+if TYPE_CHECKING:
+    from rhotwist.net.endpoint import RhoNode
+
+R = TypeVar("R", bound=Schema)
+
+
+class Peer:
+    """Somebody with a key, asked by one of our nodes. Made by ``RhoNode.peer``; holds no state of a session.
+
+    host is an IP address, a name, or "" for a peer that has a session with us already.
+    """
+
+    __slots__ = ("_node", "host", "key", "port")
+
+    def __init__(self, node: RhoNode, key: bytes, host: str = "", port: int = 0) -> None:
+        self._node = node
+        self.key = key
+        self.host = host
+        self.port = port
+
+    def request(
+        self,
+        body: Request[R],
+        timeout: float | None = None,
+        *,
+        source: SeedKey | None = None,
+        destination: bytes | None = None,
+    ) -> Deferred[R]:
+        """Ask, over a session that is opened if there is none. Fires with the reply.
+
+        timeout is in seconds, ``Limits.request_timeout`` if None. source is the wallet that speaks, this node if None;
+        destination the wallet that is spoken to, 32 bytes, the peer if None. Raises LocalError at once for what cannot
+        be sent; fails with a RequestFailed otherwise. Cancelling withdraws the request, and fails it with Cancelled.
+        """
+        return self._node.ask(self, body, timeout, source, destination)
+
+    def tell(self, body: Schema, *, source: SeedKey | None = None, destination: bytes | None = None) -> None:
+        """Say something that wants no answer, and learn nothing of its fate. Raises LocalError at once."""
+        self._node.tell(self, body, source, destination)
+
+    def ping(self, timeout: float | None = None) -> Deferred[Reached]:
+        """Prove that the peer is there and holds its key. Fires with a Reached: suite, round trip, our address as seen.
+
+        Fails, and is cancelled, like ``request``.
+        """
+        return self._node.ping(self, timeout)
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.key.hex()[:8]} at {self.host or 'its session'}:{self.port}>"
