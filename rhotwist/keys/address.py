@@ -115,9 +115,11 @@ def _host(host: str) -> str:
             ip = ipaddress.ip_address(host)
         except ValueError:
             raise BadAddress(f"{host!r} is no IP address") from None
-        if ip.version == 6 and ip.scope_id is not None:
+        if ip.version == 4:
+            return str(ip)
+        if ip.scope_id is not None:
             raise BadAddress(f"{host!r}: an address with a zone (%) means something on one machine only")
-        return str(ip)
+        return str(ip.ipv4_mapped or ip)
     if len(host) > 253 or not _HOST.fullmatch(host):
         raise BadAddress(f"{host[:60]!r} is no host name and no IP address")
     return host.lower()
