@@ -43,6 +43,14 @@ class PermutationTests(SynchronousTestCase):
         self.assertGreater(len({code & 2047 for code in codes}), 1_100)
         self.assertLess(len(set(codes) & {other.code(p) for p in range(2_000)}), 5)
 
+    def test_a_digest_serves_sixteen_neighbours_and_is_computed_once(self) -> None:
+        order = Permutation(KEY)
+        before = [order.code(position) for position in range(500)]
+        computed = sum(map(sum, order._done))
+        self.assertEqual([order.code(position) for position in range(500)], before)
+        self.assertEqual(sum(map(sum, order._done)), computed)
+        self.assertTrue(32 < computed < 4 * 500)
+
     def test_a_wrong_key_or_width_is_told(self) -> None:
         for key in (b"", bytes(15), bytes(33)):
             self.assertRaises(LocalError, Permutation, key)
@@ -177,4 +185,6 @@ class HashcodeMachine(RuleBasedStateMachine):
 
 class HashcodeMachineTests(SynchronousTestCase):
     def test_no_late_lookup_finds_another_and_no_code_comes_back_early(self) -> None:
-        run_state_machine_as_test(HashcodeMachine, settings=settings(stateful_step_count=1_000 if FULL else 100, max_examples=100 if FULL else 25))
+        run_state_machine_as_test(
+            HashcodeMachine, settings=settings(stateful_step_count=100, max_examples=1_000 if FULL else 25)
+        )

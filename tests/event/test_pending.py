@@ -234,4 +234,6 @@ class PendingMachine(RuleBasedStateMachine):
 
 class PendingMachineTests(SynchronousTestCase):
     def test_events_fire_at_most_once_and_never_for_another(self) -> None:
-        run_state_machine_as_test(PendingMachine, settings=settings(stateful_step_count=50, max_examples=2_000 if FULL else 60))
+        run_state_machine_as_test(
+            PendingMachine, settings=settings(stateful_step_count=50, max_examples=1_000 if FULL else 60)
+        )
