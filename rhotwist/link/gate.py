@@ -1,0 +1,203 @@
+"""Every stranger's first stop: what a Hello must show, in order of what it costs us to look.
+
+    length, type, fields             0.5 µs
+    a repeat of a pending Hello      0.3 µs   its stored Accept again
+    mac1: knows our key              2 µs     else silence
+    cookie or token: has the address 2 µs     else Retry, where one is demanded
+    puzzle: has worked               1 µs     else Retry, where one is asked
+    one use of cookie or token       2 µs     else Retry
+    bucket of its network            1 µs     else silence
+    room and budget                  0.1 µs   else silence
+    two exchanges, a key pair, a KEM 150 µs   the first thing that is kept: about 2 kB, for 30 s
+
+Nothing is allocated for a stranger before the last line, but for half a Hello behind a valid cookie. Times are mono seconds;
+no clock of a peer is ever read. Spec pages: docs/spec/handshake.md, docs/spec/cookies.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from typing import Any
+
+from rhotwist.codes.hashcodes import HashcodeTable
+from rhotwist.errors import BadPacket
+from rhotwist.keys.pair import SeedKey
+from rhotwist.limits import Limits
+from rhotwist.moment import Moment, Rng
+from rhotwist.secret import handshake, puzzle
+from rhotwist.secret.bloom import OneUse
+from rhotwist.secret.buckets import PrefixBuckets
+from rhotwist.secret.cookie import REDIRECTED, SAVED, CookieJar, StatelessSecrets, Tickets, Tokens
+from rhotwist.secret.fragments import FIRST, WHOLE, Fragments
+from rhotwist.secret.handshake import HalfOpen, WrongSuite
+from rhotwist.secret.kem import Kem
+from rhotwist.secret.load import Load
+from rhotwist.secret.suite import mask
+from rhotwist.wire.datagram import Path
+from rhotwist.wire.packet import COOKIE, TOKEN, TOKEN_REDIRECT, Hello, read_hello
+
+#: What a pending handshake is found by when its Hello is repeated: address 18, the client's hashcode, mac1.
+_Key = tuple[bytes, int, bytes]
+
+
+class Pending:
+    """A handshake that waits for its Finish, until mono seconds."""
+
+    __slots__ = ("accept", "code", "half", "key", "until")
+
+    def __init__(self, half: HalfOpen, key: _Key, code: int, accept: bytes, until: float) -> None:
+        self.half = half
+        self.key = key
+        self.code = code
+        self.accept = accept
+        self.until = until
+
+
+class Gate:
+    """The gate of one node. Datagrams in, at most one datagram out for each, never a longer one."""
+
+    def __init__(
+        self, key: SeedKey, codes: HashcodeTable[Any], *, limits: Limits, rng: Rng, kem: Kem, order: tuple[int, ...],
+        secrets: StatelessSecrets, counters: Counter[str],
+    ) -> None:  # fmt: skip
+        self._key, self._codes, self._limits, self._rng, self._kem = key, codes, limits, rng, kem
+        self._mac1_key = handshake.mac1_key(key.public)
+        self._mask = mask(order)
+        self._counters = counters
+        self.cookies = CookieJar(secrets, limits.cookie_life)
+        self.tokens = Tokens(secrets, limits.token_life)
+        self.tickets = Tickets(secrets, limits.cookie_life)
+        self._used = {COOKIE: OneUse(rng(32)), TOKEN: OneUse(rng(32))}
+        self._used[TOKEN_REDIRECT] = self._used[TOKEN]
+        self._buckets = PrefixBuckets(limits, rng)
+        self._fragments = Fragments(limits, rng)
+        self._load = Load()
+        self.difficulty = puzzle.Difficulty(limits.puzzle_first, limits.puzzle_cap)
+        self._by_hello: dict[_Key, Pending] = {}
+        self._order: deque[Pending] = deque()
+
+    def __len__(self) -> int:
+        return len(self._by_hello)
+
+    def hello(self, data: bytes, path: Path, moment: Moment, room: bool) -> bytes | None:
+        """What to answer a Hello with, if anything. room says whether a session would find place. Raises BadPacket."""
+        hello = read_hello(data)
+        key = path.address, hello.header.sender, hello.mac1
+        pending = self._by_hello.get(key)
+        if pending is not None:
+            self._counters["hello repeated"] += 1
+            return pending.accept
+        if not handshake.check_mac1(hello, self._mac1_key):
+            raise BadPacket("mac1")
+        mono = moment.mono
+        flags, cut = hello.header.flags, hello.header.fragment != WHOLE
+        demanded = self.demanded(mono)
+        period = self._proven(hello, path.address, moment)
+        if period is None:
+            if cut and hello.header.fragment != FIRST:
+                raise BadPacket("cookie")
+            if flags or cut or demanded:
+                return self._retry(hello, path, moment, handshake.COOKIE_WANTED)
+            if self._rng(2) < self._chance:
+                return self._retry(hello, path, moment, handshake.CHANCE)
+        if cut:
+            whole = self._fragments.add(path.address, hello, mono)
+            if whole is None:
+                return None
+            hello = whole
+            key = path.address, hello.header.sender, hello.mac1
+        ephemeral = hello.noise[:32]
+        over = self._load.share(mono) > self._limits.handshake_share
+        bits = self.difficulty.update(mono, over)
+        least = 0 if flags == TOKEN_REDIRECT else self.difficulty.least
+        if not puzzle.check(hello.cookie, ephemeral, hello.puzzle, least):
+            if hello.puzzle[0] >= least:
+                raise BadPacket("puzzle")
+            return self._retry(hello, path, moment, handshake.PUZZLE_WANTED, bits)
+        if not self._mask >> hello.header.suite & 1:
+            return self._retry(hello, path, moment, handshake.SUITE_WANTED)
+        if period is not None:
+            entry = hello.cookie + ephemeral if flags == COOKIE else hello.cookie
+            rotating = self.cookies.rotating if flags == COOKIE else self.tokens.rotating
+            if not self._used[flags].first(entry, period, rotating.periods(moment)):
+                return self._retry(hello, path, moment, handshake.SPENT)
+            if demanded and not self._buckets.take(path.address, mono):
+                raise BadPacket("bucket")
+        if not room or len(self._by_hello) >= self._limits.half_open_max:
+            raise BadPacket("full")
+        return self._accept(hello, key, path, moment)
+
+    @property
+    def _chance(self) -> bytes:
+        return int(self._limits.retry_share * 0xFFFF).to_bytes(2, "big")
+
+    def demanded(self, mono: float) -> bool:
+        """Whether strangers must prove their address now."""
+        limits = self._limits
+        return len(self._by_hello) > limits.cookie_pending or self._load.share(mono) > limits.cookie_load
+
+    def _proven(self, hello: Hello, address: bytes, moment: Moment) -> int | None:
+        """The period of the cookie or token that a Hello carries, None if it has none that is valid."""
+        flags = hello.header.flags
+        if flags == COOKIE:
+            return self.cookies.check(hello.cookie, address, hello.header.sender, moment)
+        if flags == TOKEN:
+            return self.tokens.check(SAVED, hello.cookie, address, moment)
+        if flags == TOKEN_REDIRECT:
+            return self.tokens.check(REDIRECTED, hello.cookie, address, moment)
+        return None
+
+    def _retry(self, hello: Hello, path: Path, moment: Moment, reason: int, bits: int | None = None) -> bytes:
+        self._counters["retry"] += 1
+        cookie = self.cookies.make(path.address, hello.header.sender, moment)
+        return handshake.retry(
+            self._key.public, hello, cookie, difficulty=self.difficulty.bits if bits is None else bits, mask=self._mask,
+            reason=reason, rng=self._rng,
+        )  # fmt: skip
+
+    def _accept(self, hello: Hello, key: _Key, path: Path, moment: Moment) -> bytes:
+        mono = moment.mono
+        self._load.book(mono, self._limits.handshake_cost)
+        self._counters["curve"] += 1
+        code = self._codes.allocate(None, mono)
+        try:
+            accept, half = handshake.accept(
+                self._key, hello, code=code, mask=self._mask, address=path.address, rng=self._rng, kem=self._kem,
+                largest=self._limits.datagram_max,
+            )  # fmt: skip
+        except WrongSuite:
+            self._codes.free(code, mono)
+            return self._retry(hello, path, moment, handshake.SUITE_WANTED)
+        except BadPacket:
+            self._codes.free(code, mono)
+            raise
+        pending = Pending(half, key, code, accept, mono + self._limits.half_open_life)
+        self._codes.live[code] = self._by_hello[key] = pending
+        self._order.append(pending)
+        return accept
+
+    def close(self, pending: Pending) -> None:
+        """Its Finish was read: the handshake is pending no more, its code now the session's."""
+        self._by_hello.pop(pending.key, None)
+
+    def deadline(self) -> float | None:
+        """When ``tick`` has something to do."""
+        return self._order[0].until if self._order else None
+
+    def tick(self, mono: float) -> None:
+        """Forget handshakes that took too long."""
+        while self._order and self._order[0].until <= mono:
+            pending = self._order.popleft()
+            if self._by_hello.get(pending.key) is pending:
+                del self._by_hello[pending.key]
+                self._codes.free(pending.code, mono)
+                self._counters["half-open expired"] += 1
+
+    def digest(self) -> bytes:
+        """A hash over all that is kept for strangers, but for what only time moves."""
+        state = hashlib.sha256()
+        for key, pending in sorted(self._by_hello.items()):
+            state.update(repr((key, pending.code)).encode() + pending.accept)
+        state.update(repr((len(self._fragments), len(self._buckets), self.difficulty.bits)).encode())
+        return state.digest()

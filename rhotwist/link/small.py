@@ -1,0 +1,292 @@
+"""Requests and replies in small packets, one session's both directions: repeats, duplicates, replies kept, flow.
+
+Ours: at most 256 numbers lie between the oldest request we still wait for and the newest; later ones wait in line. A request
+is repeated until its reply or a Working comes. After Working it is held: no longer repeated, no longer holding the window,
+and its reply is pushed by the peer until we say Got.
+Theirs: each number is acted on at most once. Its reply is kept, and given again to a repeat, until the peer's ``behind``
+says that it waits for it no more, or until the peer has been silent for a minute.
+
+Nothing here seals, sends or fires: frames and values go out. Spec page: docs/spec/small-packets.md.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+
+from rhotwist.limits import Limits
+from rhotwist.wire.frame import Rest, Said, pack_message
+
+#: ``behind`` is one byte.
+WINDOW = 256
+#: Seconds of silence after which replies kept for the peer are let go: twice what a session survives without a packet.
+FORGET = 60.0
+
+
+class Outgoing:
+    """One request of ours. context is the caller's; due is when it is repeated next (mono seconds)."""
+
+    __slots__ = ("context", "due", "hashcode", "number", "repeats", "rest", "schema", "sent")
+
+    def __init__(self, hashcode: int, schema: int, rest: Rest, context: object) -> None:
+        self.hashcode = hashcode
+        self.schema = schema
+        self.rest = rest
+        self.context = context
+        self.number = -1
+        self.sent = 0.0
+        self.due = 0.0
+        self.repeats = 0
+
+
+class Taken:
+    """One request of the peer that we have acted on. frame is the reply once there is one."""
+
+    __slots__ = ("due", "frame", "hash", "hashcode", "number", "repeats", "told")
+
+    def __init__(self, number: int, hashcode: int, hash_: bytes, due: float) -> None:
+        self.number = number
+        self.hashcode = hashcode
+        self.hash = hash_
+        self.due = due
+        self.frame: bytes | None = None
+        self.told = False
+        self.repeats = 0
+
+
+class Verdict(enum.Enum):
+    """What an arriving request is."""
+
+    NEW = "new"
+    REPEAT = "repeat"
+    STALE = "stale"
+    FULL = "full"
+
+
+class Exchange:
+    """The requests of one session, both ways. Times are mono seconds."""
+
+    __slots__ = (
+        "_floor", "_late", "_limits", "_next", "_top", "_working", "heard", "held", "kept", "outstanding",
+        "round_trip", "taken", "variation", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._next = 0
+        self.outstanding: dict[int, Outgoing] = {}
+        self.held: dict[int, Outgoing] = {}
+        self.waiting: deque[Outgoing] = deque()
+        self.round_trip = 0.0
+        self.variation = 0.0
+        self._floor = 0
+        self._top = -1
+        self.taken: dict[int, Taken] = {}
+        self._working: deque[Taken] = deque()
+        self._late: dict[int, Taken] = {}
+        self.heard = 0.0
+        self.kept = 0
+
+    # --- ours
+
+    def submit(self, request: Outgoing, mono: float) -> bytes | None:
+        """Send a request, or let it wait in line (None)."""
+        if self.waiting or not self._room():
+            self.waiting.append(request)
+            return None
+        return self._first(request, mono)
+
+    def drain(self, mono: float) -> list[bytes]:
+        """The frames of those in line for which there is room now."""
+        frames = []
+        while self.waiting and self._room():
+            frames.append(self._first(self.waiting.popleft(), mono))
+        return frames
+
+    def answered(self, hashcode: int, mono: float) -> Outgoing | None:
+        """A reply to this hashcode has come: what it answers, or None if nothing waits for it."""
+        request = self.outstanding.pop(hashcode, None)
+        if request is None:
+            return self.held.pop(hashcode, None)
+        if not request.repeats:  # Karn: a repeated one cannot tell which copy was answered
+            self.measured(mono - request.sent)
+        return request
+
+    def measured(self, sample: float) -> None:
+        """Take a round trip into account (RFC 6298 2)."""
+        if self.round_trip:
+            self.variation += (abs(self.round_trip - sample) - self.variation) / 4
+            self.round_trip += (sample - self.round_trip) / 8
+        else:
+            self.round_trip, self.variation = sample, sample / 2
+
+    def hold(self, hashcode: int) -> None:
+        """The peer is working at it: it is no longer repeated."""
+        request = self.outstanding.pop(hashcode, None)
+        if request is not None:
+            self.held[hashcode] = request
+
+    def withdraw(self, hashcode: int) -> None:
+        """Nobody waits for it any more, whether it was sent or not."""
+        if self.outstanding.pop(hashcode, None) is None and self.held.pop(hashcode, None) is None:
+            self.waiting = deque(request for request in self.waiting if request.hashcode != hashcode)
+
+    def hurry(self, mono: float) -> None:
+        """Another session carries this exchange now: repeat everything at once, and measure the way anew."""
+        self.round_trip = self.variation = 0.0
+        for request in [*self.outstanding.values(), *self.held.values()]:
+            request.due = mono
+        for taken in self._late.values():
+            taken.due = mono
+
+    def unsent(self) -> list[Outgoing]:
+        """Take out all that wait in line."""
+        requests, self.waiting = list(self.waiting), deque()
+        return requests
+
+    def not_taken(self, number: int) -> list[Outgoing]:
+        """Take out all that were sent and, the peer says, not acted on: those from number (mod 2**16) on."""
+        edge = self._next - ((self._next - number) & 0xFFFF)
+        requests = [request for request in self.outstanding.values() if request.number >= edge]
+        for request in requests:
+            del self.outstanding[request.hashcode]
+        return requests
+
+    def abandoned(self) -> list[Outgoing]:
+        """Take out all of ours: the session is gone."""
+        requests = [*self.outstanding.values(), *self.held.values(), *self.waiting]
+        self.outstanding.clear()
+        self.held.clear()
+        self.waiting.clear()
+        return requests
+
+    def _room(self) -> bool:
+        if len(self.outstanding) >= self._limits.outstanding_max:
+            return False
+        return not self.outstanding or self._next - self._oldest() < WINDOW
+
+    def _oldest(self) -> int:
+        return next(iter(self.outstanding.values())).number
+
+    def _first(self, request: Outgoing, mono: float) -> bytes:
+        request.number = self._next
+        self._next += 1
+        request.sent = mono
+        request.due = mono + self.patience()
+        self.outstanding[request.hashcode] = request
+        return self._frame(request)
+
+    def _frame(self, request: Outgoing) -> bytes:
+        number = request.number
+        return pack_message(number, number - self._oldest(), request.hashcode, request.schema, request.rest)
+
+    def patience(self) -> float:
+        """Seconds until a first repeat (RFC 6298 2, with our own least and most)."""
+        limits = self._limits
+        if not self.round_trip:
+            return limits.repeat_first
+        return min(max(self.round_trip + 4 * self.variation, limits.repeat_least), limits.repeat_most)
+
+    # --- theirs
+
+    def take(self, said: Said, hash_: bytes, mono: float) -> tuple[Verdict, Taken | None]:
+        """Sort an arriving request that wants an answer. For REPEAT, the Taken with the reply so far."""
+        self.heard = mono
+        number = self._top + ((said.number - self._top + 0x8000) & 0xFFFF) - 0x8000
+        if number - said.behind > self._floor:
+            self._forget(number - said.behind)
+        known = self.taken.get(number)
+        if known is not None:
+            return (Verdict.REPEAT, known) if known.hash == hash_ else (Verdict.STALE, None)
+        if number < self._floor:
+            return Verdict.STALE, None
+        if len(self.taken) >= 2 * WINDOW:
+            return Verdict.FULL, None
+        self._top = max(self._top, number)
+        taken = self.taken[number] = Taken(number, said.hashcode, hash_, mono + self._limits.working_after)
+        self._working.append(taken)
+        return Verdict.NEW, taken
+
+    @property
+    def next_number(self) -> int:
+        """One more than the highest number of theirs we acted on, mod 2**16."""
+        return (self._top + 1) & 0xFFFF
+
+    def reply(self, taken: Taken, frame: bytes, mono: float) -> None:
+        """Keep the reply to a request of theirs; one that was said to be worked at is pushed until Got."""
+        if self.taken.get(taken.number) is not taken:
+            return
+        taken.frame = frame
+        self.kept += len(frame)
+        if taken.told:
+            self._late[taken.hashcode] = taken
+            taken.due = mono + self.patience()
+
+    def got(self, hashcode: int) -> None:
+        """The peer has a pushed reply."""
+        taken = self._late.pop(hashcode, None)
+        if taken is not None:
+            self._drop(taken)
+
+    def _forget(self, floor: int) -> None:
+        self._floor = floor
+        done = []
+        for number, taken in self.taken.items():
+            if number >= floor:
+                break  # numbers arrive nearly in order: what a reordered one hides goes with the next call
+            if taken.frame is not None and not taken.told:
+                done.append(taken)
+        for taken in done:
+            self._drop(taken)
+
+    def _drop(self, taken: Taken) -> None:
+        if self.taken.pop(taken.number, None) is not None and taken.frame is not None:
+            self.kept -= len(taken.frame)
+
+    # --- both
+
+    @property
+    def busy(self) -> bool:
+        """Something of ours is under way, or a pushed reply is unconfirmed."""
+        return bool(self.outstanding or self.held or self._late)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is remembered that a new Exchange would not know, but for the numbers."""
+        return not (self.outstanding or self.held or self.waiting or self.taken)
+
+    def tick(self, mono: float) -> tuple[list[bytes], list[int]]:
+        """Frames to repeat now, and hashcodes of theirs to be told Working."""
+        frames = []
+        for request in self.outstanding.values():
+            if request.due <= mono:
+                request.repeats += 1
+                request.due = mono + self._backoff(request.repeats)
+                frames.append(self._frame(request))
+        for taken in self._late.values():
+            if taken.due <= mono and taken.frame is not None:
+                taken.repeats += 1
+                taken.due = mono + self._backoff(taken.repeats)
+                frames.append(taken.frame)
+        working = []
+        while self._working and (self._working[0].frame is not None or self._working[0].due <= mono):
+            taken = self._working.popleft()
+            if taken.frame is None and taken.number in self.taken:
+                taken.told = True
+                working.append(taken.hashcode)
+        if self.taken and mono >= self.heard + FORGET:
+            self._forget(self._top + 1)
+        return frames, working
+
+    def _backoff(self, repeats: int) -> float:
+        return float(min(self.patience() * 2 ** min(repeats, 6), self._limits.repeat_most))
+
+    def deadline(self) -> float | None:
+        """When ``tick`` has something to do next."""
+        due = [request.due for request in self.outstanding.values()]
+        due += [taken.due for taken in self._late.values()]
+        if self._working:
+            due.append(self._working[0].due)
+        if any(taken.frame is not None and not taken.told for taken in self.taken.values()):
+            due.append(self.heard + FORGET)
+        return min(due, default=None)

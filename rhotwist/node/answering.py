@@ -1,0 +1,167 @@
+"""Their requests: sorted, checked, handed to a handler as a Call, answered now or later. Times are mono seconds."""
+
+from __future__ import annotations
+
+from rhotwist.errors import BadPacket, HandlerFailed, LocalError, NotProven, NotSpoken, Overloaded, Refused, TooBig
+from rhotwist.link.messages import Proofs, Prove, Reach, Reached, Refusal, RefusalCode, Working
+from rhotwist.link.session import Session
+from rhotwist.link.small import Taken, Verdict
+from rhotwist.moment import Moment
+from rhotwist.node.asking import body_room, parties
+from rhotwist.node.jobs import Call
+from rhotwist.node.state import State
+from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof
+from rhotwist.wire.datagram import Path
+from rhotwist.wire.frame import Said, pack_control, pack_reply
+from rhotwist.wire.message import NO_HASH, compose
+from rhotwist.wire.schema import Schema
+
+
+def said(state: State, session: Session, frame: Said, path: Path, mono: float) -> None:
+    """A message or request came over a session. Raises BadPacket for one that may not come from there."""
+    if session.redirect is not None:
+        state.send(session, session.welcome)
+        return
+    source, destination = _parties(session, frame)
+    message = compose(frame.schema, source, destination, NO_HASH, frame.random, frame.body)
+    taken: Taken | None = None
+    if frame.hashcode:
+        verdict, taken = session.requests(state.limits).take(frame, message.hash, mono)
+        if verdict is not Verdict.NEW:
+            _again(state, session, verdict, taken)
+            return
+        if taken is not None:
+            state.schedule(session, taken.due)
+    if state.reserved > state.limits.session_reserve:
+        _refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
+    elif destination != session.own and destination not in state.wallets:
+        _refuse(state, session, taken, RefusalCode.NOT_HERE, mono)
+    elif frame.schema == Prove.identifier or frame.schema == Reach.identifier:
+        _own(state, session, taken, frame, path, mono)
+    else:
+        _handle(state, session, taken, message, path, mono)
+
+
+def _parties(session: Session, frame: Said) -> tuple[bytes, bytes]:
+    """Who speaks to whom; both proven, and named only where they are not the session's own."""
+    source, destination = session.peer, session.own
+    if frame.source is not None:
+        source = frame.source
+        if source not in session.proven_peer:
+            raise BadPacket("source")
+    if frame.destination is not None:
+        destination = frame.destination
+        if destination == session.own:
+            raise BadPacket("destination")
+    return source, destination
+
+
+def _again(state: State, session: Session, verdict: Verdict, taken: Taken | None) -> None:
+    state.counters[f"request {verdict.value}"] += 1
+    if taken is None:
+        return
+    if taken.frame is not None:
+        state.send(session, taken.frame)
+    elif taken.told:
+        state.send(session, pack_control(Working.identifier, Working(hashcode=taken.hashcode).encode()))
+
+
+def _handle(state: State, session: Session, taken: Taken | None, message: object, path: Path, mono: float) -> None:
+    schema = state.vocabulary.get(message.schema)  # type: ignore[attr-defined]
+    if schema is None or schema.identifier not in state.handled:
+        _refuse(state, session, taken, RefusalCode.NOT_SPOKEN, mono)
+        return
+    try:
+        body = schema.decode(message.body)  # type: ignore[attr-defined]
+    except BadPacket:
+        state.counters["bad body"] += 1
+        _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
+        return
+    state.jobs.append(
+        Call(session.peer, message.source, message.destination, body, message.hash, path, session, taken)  # type: ignore[attr-defined]
+    )
+
+
+def _own(state: State, session: Session, taken: Taken | None, frame: Said, path: Path, mono: float) -> None:
+    """A request that the node answers by itself."""
+    if taken is None:
+        raise BadPacket("no answer")
+    try:
+        if frame.schema == Reach.identifier:
+            Reach.decode(frame.body)
+            reply: Schema = Reached(seen=path.address)
+        else:
+            reply = _prove(state, session, Prove.decode(frame.body))
+    except BadPacket as error:
+        state.counters[error.reason] += 1
+        _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
+        return
+    _reply(state, session, taken, reply, mono)
+
+
+def _prove(state: State, session: Session, request: Prove) -> Proofs:
+    """Take the peer's proofs; give those it asks for: a responder of any wallet here, an initiator of what it gave already."""
+    theirs, ours = (RESPONDER, INITIATOR) if session.initiator else (INITIATOR, RESPONDER)
+    for proof in request.own:
+        session.proven_peer |= {read_proof(proof, theirs, session.binding, *parties(session))}
+    proofs = []
+    for wallet in request.asked:
+        key = state.wallets.get(wallet)
+        if key is None or (session.initiator and wallet not in session.proven_own):
+            proofs.append(None)
+        else:
+            proofs.append(prove(key, ours, session.binding, *parties(session)))
+            session.proven_own |= {wallet}
+    return Proofs(proofs=tuple(proofs))
+
+
+def answer(state: State, call: Call, reply: Schema | Refused | NotProven, moment: Moment) -> None:
+    """Answer a Call, now or later; nothing happens if its session is gone, or it was only told, or answered before.
+
+    Raises LocalError for a reply that cannot be sent; the call is then still unanswered.
+    """
+    session, taken = call._session, call._taken
+    if taken is None or not isinstance(session, Session):
+        return
+    while session.successor is not None:
+        session = session.successor
+    if taken.frame is not None or session.exchange is None or session.exchange.taken.get(taken.number) is not taken:
+        return
+    _reply(state, session, taken, _refusal(reply) if isinstance(reply, Exception) else reply, moment.mono)
+
+
+def _refusal(error: Exception) -> Refusal:
+    codes = {
+        NotSpoken: RefusalCode.NOT_SPOKEN,
+        HandlerFailed: RefusalCode.HANDLER_FAILED,
+        Overloaded: RefusalCode.OVERLOADED,
+        NotProven: RefusalCode.NOT_HERE,
+    }
+    code = codes.get(type(error), getattr(error, "code", RefusalCode.REFUSED))
+    return Refusal(code=code, said=str(error).encode("utf-8", "replace")[:200].decode("utf-8", "ignore"))
+
+
+def _refuse(state: State, session: Session, taken: Taken | None, code: RefusalCode, mono: float) -> None:
+    state.counters[f"refused {code.name.lower()}"] += 1
+    if taken is not None:
+        _reply(state, session, taken, Refusal(code=code), mono)
+
+
+def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: float) -> None:
+    exchange = session.exchange
+    if exchange is None:
+        return
+    if not isinstance(reply, Schema):
+        raise LocalError(f"{type(reply).__name__} is no Schema and no refusal")
+    body = reply.encode()
+    room = body_room(state.limits, 0)
+    if len(body) > room:
+        raise TooBig(f"{reply.schema_name}: a body of {len(body)} bytes; one small packet carries at most {room}")
+    frame = pack_reply(taken.hashcode, reply.identifier, taken.hash, state.rng(16), body, taken.told)
+    state.reserved += len(frame)
+    before = exchange.kept
+    exchange.reply(taken, frame, mono)
+    state.reserved += exchange.kept - before - len(frame)
+    state.send(session, frame)
+    if taken.told:
+        state.schedule(session, taken.due)

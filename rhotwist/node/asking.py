@@ -1,0 +1,323 @@
+"""Our requests: composed, proven, sent, matched, moved to another session, failed. Times are mono seconds."""
+
+from __future__ import annotations
+
+from rhotwist.errors import (
+    BadPacket,
+    HandlerFailed,
+    LocalError,
+    NotProven,
+    NotSpoken,
+    Overloaded,
+    Refused,
+    RequestFailed,
+    SessionLost,
+    TimedOut,
+    TooBig,
+    Unreachable,
+    WrongReply,
+)
+from rhotwist.event.pending import Event
+from rhotwist.keys.pair import SeedKey
+from rhotwist.limits import Limits
+from rhotwist.link.messages import Got, Proofs, Prove, Reached, Refusal, RefusalCode
+from rhotwist.link.session import Session
+from rhotwist.link.small import Outgoing
+from rhotwist.node import jobs
+from rhotwist.node.state import Ask, State
+from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof
+from rhotwist.secret.suite import SUITES
+from rhotwist.wire.datagram import Path
+from rhotwist.wire.frame import Answered, pack_control, pack_message
+from rhotwist.wire.message import NO_HASH, compose
+from rhotwist.wire.schema import Request, Schema
+
+#: Proofs given and asked for in one Prove.
+PROOFS_AT_ONCE = 4
+#: A TooBig names this limit; ``rest`` of the datagram is header, tag and the frame's head.
+_NAMED = 32
+
+
+def body_room(limits: Limits, named: int) -> int:
+    """Bytes a body may have when that many wallets are named beside the session's own identities."""
+    return min(limits.body_max, limits.datagram_max - 85 - _NAMED * named)
+
+
+def compose_ask(
+    state: State, peer: bytes, body: Schema, *, identity: SeedKey, source: SeedKey | None, destination: bytes | None,
+    paths: tuple[Path, ...],
+) -> Ask:  # fmt: skip
+    """A request as a value, checked. Raises LocalError for what can never be sent."""
+    if not isinstance(body, Schema):
+        raise LocalError(f"{type(body).__name__} is no Schema; declare one: class Say(Request[Said], name=...)")
+    if identity.public == peer:
+        raise LocalError("a key cannot open a session to itself")
+    data = body.encode()
+    named = (source is not None and source.public != identity.public) + (destination not in (None, peer))
+    room = body_room(state.limits, named)
+    if len(data) > room:
+        raise TooBig(f"{body.schema_name}: a body of {len(data)} bytes; one small packet carries at most {room}")
+    reply = type(body).reply if isinstance(body, Request) else None
+    return Ask(
+        identity, peer, body.identifier, data, reply=reply, source=source, destination=destination,
+        random=state.rng(16), paths=paths,
+    )  # fmt: skip
+
+
+def begin(state: State, ask: Ask, deadline: float, mono: float) -> Event:
+    """Make an ask's event pending."""
+    hashcode = state.codes.allocate(None, mono)
+    ask.event = state.pending.add(ask.target, hashcode, _hash(ask), deadline, ask)
+    ask.started = mono
+    return ask.event
+
+
+def _hash(ask: Ask) -> bytes:
+    source = ask.identity.public if ask.source is None else ask.source.public
+    destination = ask.target if ask.destination is None else ask.destination
+    return compose(ask.schema, source, destination, NO_HASH, ask.random, ask.body).hash
+
+
+# --- onto a session -----------------------------------------------------------------------------------------------------
+
+
+def offer(state: State, session: Session, ask: Ask, mono: float) -> None:
+    """Send an ask over an open session, after the proofs it needs."""
+    ask.session = session
+    if _unproven(session, ask):
+        if session.unproven is None:
+            session.unproven = []
+        session.unproven.append(ask)
+        if not session.proving:
+            _prove(state, session, mono)
+        return
+    submit(state, session, ask, mono)
+
+
+def submit(state: State, session: Session, ask: Ask, mono: float) -> None:
+    """Hand an ask that needs no proof to the session's exchange."""
+    exchange = session.requests(state.limits)
+    event = ask.event
+    if event is None:
+        state.send(session, pack_message(0, 0, 0, ask.schema, _rest(session, ask)))
+        return
+    if len(exchange.waiting) >= state.limits.waiting_max:
+        fail(state, ask, Overloaded(RefusalCode.OVERLOADED, f"{len(exchange.waiting)} requests wait in line"), mono)
+        return
+    if not exchange.busy:
+        session.alive = mono
+    request = Outgoing(event.hashcode, ask.schema, _rest(session, ask), ask)
+    frame = exchange.submit(request, mono)
+    if frame is not None:
+        state.send(session, frame)
+        state.schedule(session, request.due)
+
+
+def first_frame(state: State, session: Session, ask: Ask, room: int, mono: float) -> bytes:
+    """The frame of an ask to ride in Finish, submitted; b"" if it is too big or needs the peer's proof first."""
+    if ask.event is None or _unproven(session, ask) or len(ask.body) + 28 + 64 > room:
+        return b""
+    ask.session = session
+    session.alive = mono
+    request = Outgoing(ask.event.hashcode, ask.schema, _rest(session, ask), ask)
+    frame = session.requests(state.limits).submit(request, mono)
+    state.schedule(session, request.due)
+    return frame or b""
+
+
+def _rest(session: Session, ask: Ask) -> tuple[bytes, bytes, bytes, bytes]:
+    source = b"" if ask.source is None or ask.source.public == session.own else ask.source.public
+    destination = b"" if ask.destination is None or ask.destination == session.peer else ask.destination
+    return ask.random, source, destination, ask.body
+
+
+# --- proofs -------------------------------------------------------------------------------------------------------------
+
+
+def parties(session: Session) -> tuple[bytes, bytes]:
+    """Client and server of a session, as proofs name them."""
+    return (session.own, session.peer) if session.initiator else (session.peer, session.own)
+
+
+def _unproven(session: Session, ask: Ask) -> bool:
+    return _gives(session, ask) is not None or _wants(session, ask) is not None
+
+
+def _gives(session: Session, ask: Ask) -> SeedKey | None:
+    source = ask.source
+    if source is None or source.public == session.own or source.public in session.proven_own:
+        return None
+    return source
+
+
+def _wants(session: Session, ask: Ask) -> bytes | None:
+    destination = ask.destination
+    if destination is None or destination == session.peer or destination in session.proven_peer:
+        return None
+    return destination
+
+
+def _prove(state: State, session: Session, mono: float) -> None:
+    """Ask for what those that wait need, with one request of the protocol's own."""
+    waiting = session.unproven or []
+    own = {key.public: key for ask in waiting if (key := _gives(session, ask)) is not None}
+    asked = list(dict.fromkeys(key for ask in waiting if (key := _wants(session, ask)) is not None))
+    role = INITIATOR if session.initiator else RESPONDER
+    given = list(own.values())[:PROOFS_AT_ONCE]
+    proofs = tuple(prove(key, role, session.binding, *parties(session)) for key in given)
+    body = Prove(own=proofs, asked=tuple(asked[:PROOFS_AT_ONCE]))
+    ask = Ask(
+        waiting[0].identity, session.peer, Prove.identifier, body.encode(), reply=Proofs, source=None, destination=None,
+        random=state.rng(16), paths=(),
+    )  # fmt: skip
+    session.proving = True
+    ask.session = session
+    begin(state, ask, mono + state.limits.request_timeout, mono)
+    session.proven_own |= {key.public for key in given}
+    submit(state, session, ask, mono)
+
+
+def _proven(state: State, session: Session, ask: Ask, outcome: object, mono: float) -> None:
+    """Proofs have come, or not: let go those that waited for them."""
+    session.proving = False
+    waiting, session.unproven = session.unproven or [], None
+    if isinstance(outcome, Proofs):
+        asked = Prove.decode(ask.body).asked
+        role = RESPONDER if session.initiator else INITIATOR
+        for wallet, proof in zip(asked, outcome.proofs):
+            try:
+                if proof is not None and read_proof(proof, role, session.binding, *parties(session)) == wallet:
+                    session.proven_peer |= {wallet}
+            except BadPacket:
+                state.counters["proof"] += 1
+        for other in waiting:
+            wanted = _wants(session, other)
+            if wanted in asked:
+                fail(state, other, NotProven(f"wallet {wanted.hex() if wanted else ''} does not live there"), mono)
+            elif other.event is None or other.event in state.pending:
+                offer(state, session, other, mono)
+    else:
+        error = outcome if isinstance(outcome, RequestFailed) else WrongReply("proofs were answered with something else")
+        for other in waiting:
+            fail(state, other, error, mono)
+
+
+# --- outcomes -----------------------------------------------------------------------------------------------------------
+
+
+def answered(state: State, session: Session, frame: Answered, mono: float) -> None:
+    """A reply came over a session: fire what it answers."""
+    if frame.confirm:
+        state.send(session, pack_control(Got.identifier, Got(hashcode=frame.hashcode).encode()))
+    event = state.pending.match(session.peer, frame.hashcode, frame.answers)
+    if event is None:
+        state.counters["late"] += 1
+        return
+    state.codes.free(event.hashcode, mono)
+    ask: Ask = event.context  # type: ignore[assignment]  # whose context is always an Ask
+    exchange = session.requests(state.limits)
+    exchange.answered(event.hashcode, mono)
+    outcome = _outcome(ask, frame)
+    if ask.schema == Prove.identifier:
+        _proven(state, session, ask, outcome, mono)
+    else:
+        if isinstance(outcome, Reached):
+            suite = SUITES[session.suite]
+            outcome = jobs.Reached(session.peer, suite.name, bool(suite.kem), mono - ask.started, outcome.seen)
+        state.jobs.append(jobs.Fired(event, outcome))
+    if exchange.waiting:
+        for plain in exchange.drain(mono):
+            state.send(session, plain)
+
+
+def _outcome(ask: Ask, frame: Answered) -> object:
+    reply = ask.reply
+    try:
+        if reply is not None and frame.schema == reply.identifier:
+            return reply.decode(frame.body)
+        if frame.schema == Refusal.identifier:
+            return refused(Refusal.decode(frame.body))
+    except BadPacket as error:
+        return WrongReply(f"the reply is malformed ({error.reason})")
+    wanted = reply.schema_name if reply is not None else "no reply"
+    return WrongReply(f"the peer answered with schema {frame.schema:08x} where {wanted} was declared")
+
+
+def refused(refusal: Refusal) -> RequestFailed:
+    """A Refusal as the exception it stands for. What the peer wrote is quoted, never trusted."""
+    said = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in refusal.said)
+    told = f": {said!r}" if said else ""
+    if refusal.code == RefusalCode.NOT_SPOKEN:
+        return NotSpoken(refusal.code, f"the peer does not answer this schema{told}")
+    if refusal.code == RefusalCode.HANDLER_FAILED:
+        return HandlerFailed(refusal.code, f"the peer's handler failed{told}")
+    if refusal.code == RefusalCode.OVERLOADED:
+        return Overloaded(refusal.code, f"the peer has no room for it now{told}")
+    if refusal.code == RefusalCode.NOT_HERE:
+        return NotProven(f"the wallet does not live there{told}")
+    return Refused(refusal.code, f"the peer refused with code {refusal.code}{told}")
+
+
+def fail(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:
+    """End an ask that has no outcome yet, wherever it waits."""
+    event = ask.event
+    if event is not None and state.pending.cancel(event):
+        ended(state, ask, error, mono)
+
+
+def ended(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:
+    """Give an ask whose event is no longer pending its failure, and forget it everywhere."""
+    event, session = ask.event, ask.session
+    if event is None:
+        return
+    state.codes.free(event.hashcode, mono)
+    if session is not None:
+        if session.exchange is not None:
+            session.exchange.withdraw(event.hashcode)
+        if session.unproven and ask in session.unproven:
+            session.unproven.remove(ask)
+    else:
+        dialing = state.dials.get((ask.identity.public, ask.target))
+        if dialing is not None and ask in dialing.waiting:
+            dialing.waiting.remove(ask)
+    if ask.schema == Prove.identifier and session is not None:
+        _proven(state, session, ask, error, mono)
+    else:
+        state.jobs.append(jobs.Fired(event, error))
+
+
+def expire(state: State, mono: float) -> None:
+    """Fail what has waited as long as its caller said."""
+    for event in state.pending.expire(mono):
+        ask: Ask = event.context  # type: ignore[assignment]
+        if ask.session is None:
+            error: RequestFailed = Unreachable("nobody who holds that key answered at that address")
+        else:
+            error = TimedOut(f"no reply within {event.deadline - ask.started:.3g} s")
+        ended(state, ask, error, mono)
+
+
+def lose(state: State, session: Session, why: str, mono: float) -> list[Ask]:
+    """Fail what was sent over a session that is gone; what was not sent comes back, to go elsewhere."""
+    unsent: list[Ask] = list(session.unproven or [])
+    session.unproven = None
+    exchange, session.exchange = session.exchange, None
+    if exchange is None:
+        return unsent
+    state.reserved -= exchange.kept
+    waiting: list[Ask] = [request.context for request in exchange.unsent()]  # type: ignore[misc]
+    for request in exchange.abandoned():
+        fail(state, request.context, SessionLost(why), mono)  # type: ignore[arg-type]
+    return [ask for ask in unsent + waiting if ask.event is None or ask.event in state.pending]
+
+
+def retarget(state: State, ask: Ask, server: bytes, mono: float) -> bool:
+    """Point an ask at another server, as a redirect says; False if it failed instead: too many hops, or a circle."""
+    if server in ask.visited or len(ask.visited) > state.limits.redirect_max:
+        fail(state, ask, Unreachable(f"redirected in a circle or more than {state.limits.redirect_max} times"), mono)
+        return False
+    ask.visited += (server,)
+    ask.target, ask.session, ask.paths = server, None, ()
+    if ask.event is not None:
+        ask.event.peer, ask.event.request_hash = server, _hash(ask)
+    return True

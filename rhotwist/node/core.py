@@ -1,0 +1,393 @@
+"""One node: bytes and moments in, bytes and jobs out. This file is its verbs; the modules beside it are what they do.
+
+    receive(path, datagrams, moment)   tick(moment)         what the world tells it
+    outgoing()   jobs()   deadline()                        what it wants of the world, asked for after each of the above
+    fire(...)   answer(call, reply, moment)   done(...)     what its owner does
+
+It reads no clock, draws no randomness, waits for nothing and calls nobody; whatever strangers send, ``receive`` returns.
+"""
+
+from __future__ import annotations
+
+
+from collections.abc import Sequence
+
+from rhotwist.errors import BadPacket, Cancelled, Closed, LocalError, Refused, NotProven, SessionLost, TableFull
+from rhotwist.event.pending import Event
+from rhotwist.keys.pair import SeedKey
+from rhotwist.limits import Limits
+from rhotwist.link.gate import Pending
+from rhotwist.link.messages import Challenge, Close, CloseReason, Prove, Proofs, Reach, Welcome
+from rhotwist.link.session import Session
+from rhotwist.moment import Moment, Rng
+from rhotwist.node import answering, asking, opening, speaking
+from rhotwist.node.digest import digest
+from rhotwist.node.jobs import Call, Job, Solve
+from rhotwist.node.state import Ask, Dialing, Sibling, State
+from rhotwist.secret.cookie import StatelessSecrets
+from rhotwist.secret.curve import OPERATIONS
+from rhotwist.secret.kem import ML_KEM_768, Kem
+from rhotwist.secret.suite import DEFAULT_ORDER
+from rhotwist.wire.datagram import Burst, Path
+from rhotwist.wire.frame import Answered, Control, Said, pack_control, read_frame
+from rhotwist.wire.packet import ACCEPT, FINISH, HELLO, RETRY, SMALL, TAG_SIZE, HEADER, read_header
+from rhotwist.wire.schema import Request, Schema
+
+_LEAST_SMALL = HEADER + TAG_SIZE
+_SMALL, _ANSWERED, _SAID = SMALL, Answered, Said
+
+
+class Node:
+    """The sans-I/O core of one process: one Ed25519 key, any number of sessions.
+
+    order are the cipher suites it offers and takes, best first. shared are the stateless secrets it has in common with
+    siblings, where a newcomer is sent when there is no room.
+    """
+
+    def __init__(
+        self, key: SeedKey, *, rng: Rng, limits: Limits = Limits(), kem: Kem = ML_KEM_768,
+        suites: tuple[int, ...] = DEFAULT_ORDER, shared: StatelessSecrets | None = None,
+        siblings: tuple[Sibling, ...] = (),
+    ) -> None:  # fmt: skip
+        self._state = State(
+            key, limits=limits, rng=rng, kem=kem, order=suites, secrets=shared or StatelessSecrets.alone(rng),
+            siblings=tuple(sibling for sibling in siblings if sibling.key != key.public),
+        )  # fmt: skip
+        for schema in (Prove, Proofs, Reach):
+            self._state.vocabulary.add(schema)
+
+    @property
+    def public(self) -> bytes:
+        """The node's Ed25519 key, 32 bytes."""
+        return self._state.key.public
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds it lives within."""
+        return self._state.limits
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What happened so far: datagrams dropped by reason, handshakes by outcome. The node's own dict: read it."""
+        return self._state.counters
+
+    # --- what it speaks -------------------------------------------------------------------------------------------------
+
+    def handle(self, schema: type[Schema]) -> None:
+        """Messages of this schema become Call jobs from now on. Raises SchemaClash."""
+        self._state.vocabulary.add(schema)
+        if issubclass(schema, Request):
+            self._state.vocabulary.add(schema.reply)
+        self._state.handled.add(schema.identifier)
+
+    def add_wallet(self, wallet: SeedKey) -> None:
+        """A wallet is hot here: messages to it are taken, and its proof is given to an initiator that asks for it."""
+        self._state.wallets[wallet.public] = wallet
+
+    def drop_wallet(self, public: bytes) -> None:
+        """The wallet is not hot here any more. Sessions that have its proof may go on speaking to it until they end."""
+        self._state.wallets.pop(public, None)
+
+    def learn_token(self, server: bytes, token: bytes) -> None:
+        """An address token kept from an earlier run: it saves the next connect to server a round trip, once."""
+        self._state.tokens[server] = token
+
+    # --- requests of ours -----------------------------------------------------------------------------------------------
+
+    def fire(
+        self, peer: bytes, body: Schema, moment: Moment, *, timeout: float | None = None, paths: Sequence[Path] = (),
+        identity: SeedKey | None = None, source: SeedKey | None = None, destination: bytes | None = None,
+    ) -> Event:  # fmt: skip
+        """Send a request to whoever holds the key peer; its one outcome is a Fired job with this Event.
+
+        timeout is seconds, ``math.inf`` for never. paths are where to look for peer if no session is open. identity is who
+        we are to the peer, the node's key if None; source a wallet we speak for, destination a wallet we speak to. Raises
+        LocalError at once for what can never be sent.
+        """
+        state = self._state
+        if not isinstance(body, Request):
+            raise LocalError(f"{type(body).__name__} wants no answer; use tell, or declare it as a Request[...]")
+        ask = self._compose(peer, body, paths, identity, source, destination)
+        patience = state.limits.request_timeout if timeout is None else timeout
+        if not patience > 0:
+            raise LocalError(f"a timeout of {timeout} s is not above 0")
+        event = asking.begin(state, ask, moment.mono + patience, moment.mono)
+        opening.route(state, ask, moment)
+        return event
+
+    def tell(
+        self, peer: bytes, body: Schema, moment: Moment, *, paths: Sequence[Path] = (),
+        identity: SeedKey | None = None, source: SeedKey | None = None, destination: bytes | None = None,
+    ) -> None:  # fmt: skip
+        """Send a message that wants no answer: once, and lost if the net loses it. Arguments as for ``fire``."""
+        opening.route(self._state, self._compose(peer, body, paths, identity, source, destination), moment)
+
+    def ping(
+        self, peer: bytes, moment: Moment, *, timeout: float | None = None, paths: Sequence[Path] = (),
+        identity: SeedKey | None = None,
+    ) -> Event:  # fmt: skip
+        """Ask peer whether it is there; the outcome is a ``jobs.Reached`` or a RequestFailed."""
+        return self.fire(peer, Reach(), moment, timeout=timeout, paths=paths, identity=identity)
+
+    def _compose(
+        self, peer: bytes, body: Schema, paths: Sequence[Path], identity: SeedKey | None, source: SeedKey | None,
+        destination: bytes | None,
+    ) -> Ask:  # fmt: skip
+        if self._state.closed:
+            raise Closed("this node was stopped")
+        return asking.compose_ask(
+            self._state, peer, body, identity=identity or self._state.key, source=source, destination=destination,
+            paths=tuple(paths),
+        )  # fmt: skip
+
+    def cancel(self, event: Event, moment: Moment) -> None:
+        """Withdraw a request: its outcome is Cancelled, unless it has one already."""
+        ask = event.context
+        if isinstance(ask, Ask):
+            asking.fail(self._state, ask, Cancelled("the caller withdrew the request"), moment.mono)
+
+    def keep_alive(self, peer: bytes, moment: Moment, *, identity: SeedKey | None = None, on: bool = True) -> bool:
+        """Keep the NATs between us and peer open from now on, or stop; False if there is no session to keep."""
+        state = self._state
+        session = state.pairs.get(((identity or state.key).public, peer))
+        if session is None:
+            return False
+        session.keep_step = state.limits.keepalive_first if on else 0.0
+        session.keep = moment.mono + session.keep_step if on else 0.0
+        state.schedule(session, session.keep or None)
+        return True
+
+    # --- requests of theirs ---------------------------------------------------------------------------------------------
+
+    def answer(self, call: Call, reply: Schema | Refused | NotProven, moment: Moment) -> None:
+        """Answer a Call, at once or any time later. A second answer, or one whose session is gone, does nothing.
+
+        Raises LocalError for a reply that no small packet carries; the call can then still be answered.
+        """
+        answering.answer(self._state, call, reply, moment)
+
+    # --- the world ------------------------------------------------------------------------------------------------------
+
+    def receive(self, path: Path, datagrams: Sequence[bytes], moment: Moment) -> None:
+        """Take what came over a path, in order. Never raises for anything that is in a datagram."""
+        state = self._state
+        sessions = state.sessions.sessions
+        for data in datagrams:
+            try:
+                if data and data[0] & 15 == _SMALL:
+                    if len(data) < _LEAST_SMALL:
+                        raise BadPacket("short")
+                    code = int.from_bytes(data[8:12], "big")
+                    session = sessions.get(code)
+                    if session is None:
+                        session = self._fresh(code)
+                    self._small(session, data, path, moment)
+                else:
+                    self._stranger(data, path, moment)
+            except BadPacket as error:
+                state.counters["drop " + error.reason] += 1
+
+    def _fresh(self, code: int) -> Session:
+        """A session of ours that is not confirmed yet, and so in no table."""
+        session = self._state.codes.live.get(code)
+        if type(session) is not Session:
+            raise BadPacket("unknown")
+        return session
+
+    def _small(self, session: Session, data: bytes, path: Path, moment: Moment) -> None:
+        state, mono = self._state, moment.mono
+        newest = session.seal.newest
+        counter, plain = session.seal.open(data)
+        session.heard = mono
+        session.redialled = False
+        state.sessions.touch(session.code, mono)
+        if path != session.path and counter > newest:
+            self._elsewhere(session, len(data), path, mono)
+        if session.seal.turned:
+            self._ratchet(session, mono)
+        frame = read_frame(plain)
+        if not session.confirmed:
+            self._first(session, frame, moment)
+        kind = type(frame)
+        if kind is _SAID:
+            answering.said(state, session, frame, path, mono)  # type: ignore[arg-type]
+        elif kind is _ANSWERED:
+            asking.answered(state, session, frame, mono)  # type: ignore[arg-type]
+        elif kind is Control:
+            speaking.heard(state, session, frame, path, moment)  # type: ignore[arg-type]
+        elif session.ratchet is not None:
+            speaking.give(state, session, session.ratchet.on_empty())
+
+    def _first(self, session: Session, frame: object, moment: Moment) -> None:
+        """Confirm a session; one that continues another waits for Welcome, which says whether the peer does too."""
+        dialing = self._state.dials.get((session.own, session.peer)) if session.initiator else None
+        if dialing is not None and dialing.old is not None:
+            if not isinstance(frame, Control) or frame.schema != Welcome.identifier:
+                raise BadPacket("early")
+            if Welcome.decode(frame.body).kept:
+                session.continues = dialing.old
+        opening.confirmed(self._state, session, moment)
+
+    def _elsewhere(self, session: Session, size: int, path: Path, mono: float) -> None:
+        """A newest packet from another address: challenge it, if we are the one who follows."""
+        if session.initiator or path.stream:
+            return
+        state = self._state
+        data = session.candidate(path, size, mono, state.rng(8), state.limits)
+        if data is not None:
+            plain = pack_control(Challenge.identifier, Challenge(data=data).encode())
+            state.post(path, session.seal.seal(plain))
+            state.counters["challenged"] += 1
+
+    def _ratchet(self, session: Session, mono: float) -> None:
+        machine = opening.ratchet(self._state, session)
+        speaking.give(self._state, session, machine.tick(mono, speaking.measured(session), self._state.rng))
+        self._state.schedule(session, machine.deadline())
+
+    def _stranger(self, data: bytes, path: Path, moment: Moment) -> None:
+        state = self._state
+        header = read_header(data)
+        if header.type == HELLO:
+            if state.closed:
+                raise BadPacket("closed")
+            room = state.sessions.room(moment.mono)
+            datagram = state.gate.hello(data, path, moment, room)
+            if datagram is not None:
+                state.post(path, datagram)
+            return
+        entry = state.codes.live.get(header.receiver)
+        if header.type == FINISH:
+            if type(entry) is Pending:
+                self._finish(entry, data, path, moment)
+            elif type(entry) is Session and entry.finish == data:
+                opening.welcome(state, entry, moment.mono)
+            else:
+                raise BadPacket("unknown")
+        elif type(entry) is not Dialing:
+            raise BadPacket("unknown")
+        elif header.type == RETRY:
+            opening.retried(state, entry, data, path, moment)
+        elif header.type == ACCEPT:
+            opening.accepted(state, entry, data, path, moment)
+
+    def _finish(self, pending: Pending, data: bytes, path: Path, moment: Moment) -> None:
+        state = self._state
+        if not state.sessions.room(moment.mono):
+            raise BadPacket("full")
+        finish = pending.half.read_finish(data)
+        state.gate.close(pending)
+        try:
+            session = opening.finished(state, finish, pending.code, pending.half.peer_code, path, data, moment)
+        except (BadPacket, TableFull):
+            state.codes.free(pending.code, moment.mono)
+            raise BadPacket("finish") from None
+        state.counters["finished"] += 1
+        if session.first:
+            frame = read_frame(session.first)
+            session.first = b""
+            if isinstance(frame, Said):
+                answering.said(state, session, frame, path, moment.mono)
+
+    def tick(self, moment: Moment) -> None:
+        """Do what is due."""
+        state, mono = self._state, moment.mono
+        asking.expire(state, mono)
+        state.gate.tick(mono)
+        for item in state.due(mono):
+            if isinstance(item, Dialing):
+                opening.tick_dial(state, item, moment)
+            elif isinstance(item, Session):
+                self._tick_session(item, moment)
+
+    def _tick_session(self, session: Session, moment: Moment) -> None:
+        state, mono = self._state, moment.mono
+        if state.codes.live.get(session.code) is not session:
+            return
+        if session.dead(mono, state.limits):
+            opening.lost(state, session, "the peer fell silent", mono)
+            return
+        if session.ends is not None and opening.drained(state, session, mono):
+            opening.lost(state, session, "another session took over", mono)
+            return
+        if session.welcome and session.welcomes <= opening.WELCOMES:
+            opening.welcome(state, session, mono)
+        if session.exchange is not None:
+            kept = session.exchange.kept
+            frames, working = session.exchange.tick(mono)
+            state.reserved += session.exchange.kept - kept
+            for frame in frames:
+                state.send(session, frame)
+            for hashcode in working:
+                speaking.tell(state, session, speaking.messages.Working(hashcode=hashcode))
+        for frame in session.pings(mono):
+            state.send(session, frame)
+        if session.silent(mono) and session.confirmed and (session.own, session.peer) not in state.dials:
+            session.redialled = True
+            if session.identity is not None and not session.draining:
+                opening.dial(state, session.identity, session.peer, (session.path,), moment, old=session)
+        if session.confirmed:
+            machine = opening.ratchet(state, session)
+            if machine.expired(mono) or session.seal.spent:
+                opening.lost(state, session, "its keys are worn out", mono)
+                return
+            self._ratchet(session, mono)
+            if not session.busy:
+                session.seal.drop_aead()
+        due = session.deadline(state.limits)
+        state.schedule(session, due if session.ends is None or due is None else min(due, mono + 1.0))
+
+    def deadline(self) -> float | None:
+        """When ``tick`` wants to be called, mono seconds; None for never."""
+        state = self._state
+        dues = [state.deadline(), state.pending.deadline(), state.gate.deadline()]
+        return min((due for due in dues if due is not None), default=None)
+
+    def outgoing(self) -> list[Burst]:
+        """All that is to be sent, by path, in order. Asked for after every other verb."""
+        return self._state.drain()
+
+    def jobs(self) -> list[Job]:
+        """What the world has to do, in order. Asked for after every other verb."""
+        state = self._state
+        found, state.jobs = state.jobs, []
+        return found
+
+    def done(self, job: Job, result: object, moment: Moment) -> None:
+        """A job's result: of Solve the puzzle field of 8 bytes, or None if there is none."""
+        if isinstance(job, Solve) and isinstance(job._dialing, Dialing):
+            opening.solved(self._state, job._dialing, result if isinstance(result, bytes) else None, moment)
+
+    def close(self, moment: Moment) -> None:
+        """Stop: say goodbye to every peer, fail what is under way, take nothing new."""
+        state, mono = self._state, moment.mono
+        state.closed = True
+        for dialing in list(state.dials.values()):
+            opening.give_up(state, dialing, mono)
+        for session in list(state.sessions.sessions.values()):
+            for ask in asking.lose(state, session, "this node was stopped", mono):
+                asking.fail(state, ask, SessionLost("this node was stopped"), mono)
+            speaking.tell(state, session, Close(reason=CloseReason.STOPPED))
+            opening.forget(state, session, mono)
+
+    # --- looking at it --------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, object]:
+        """Figures for people and programs: gauges by name, and all counters under ``counters``."""
+        state = self._state
+        return {
+            "sessions": len(state.sessions),
+            "half_open": len(state.gate),
+            "connecting": len(state.dials),
+            "pending_requests": len(state.pending),
+            "reserved_bytes": state.reserved,
+            "puzzle_bits": state.gate.difficulty.bits,
+            "curve_operations": OPERATIONS.total,
+            "wallets": len(state.wallets),
+            "counters": dict(sorted(state.counters.items())),
+        }
+
+    def state_digest(self) -> bytes:
+        """SHA-256 over all that the node holds but counters and clocks: what did not change is the same."""
+        return digest(self._state)
+
+

@@ -1,0 +1,77 @@
+"""What a node asks of the world, as values: run a handler, hand an outcome to whoever waits, solve a puzzle, keep a token."""
+
+from __future__ import annotations
+
+import attrs
+
+from rhotwist.event.pending import Event
+from rhotwist.link.small import Taken
+from rhotwist.wire.datagram import Path
+from rhotwist.wire.schema import Schema
+
+
+@attrs.frozen(eq=False)
+class Call:
+    """A message for one of our handlers. If wants_answer, ``Node.answer`` is owed, at once or any time later.
+
+    peer is the identity that the session proved (32 bytes), source who speaks: that identity or a wallet proven in the
+    session. destination is ours: the node's key or a wallet of this process. hash names the message object.
+    """
+
+    peer: bytes
+    source: bytes
+    destination: bytes
+    body: Schema
+    hash: bytes
+    path: Path
+    _session: object = attrs.field(default=None, repr=False)
+    _taken: Taken | None = attrs.field(default=None, repr=False)
+
+    @property
+    def wants_answer(self) -> bool:
+        """False for a message that was only told."""
+        return self._taken is not None
+
+
+@attrs.frozen(eq=False)
+class Fired:
+    """An event has its one outcome: the reply, a Pong of ``Node.ping``, or a RequestFailed."""
+
+    event: Event
+    outcome: object
+
+
+@attrs.frozen(eq=False)
+class Solve:
+    """Find a puzzle's solution in a worker, then ``Node.done(job, puzzle field of 8 bytes or None, moment)``."""
+
+    cookie: bytes
+    ephemeral: bytes
+    difficulty: int
+    _dialing: object = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(eq=False)
+class KeepToken:
+    """A server gave us an address token for a later Hello: worth storing, with ``Node.learn_token`` at the next start."""
+
+    server: bytes
+    token: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Reached:
+    """The outcome of a ping: what the session runs on and how long the answer took.
+
+    suite is the cipher suite's name, post_quantum whether it has a KEM, round_trip seconds, seen the 18 bytes of our
+    address as the peer sees it, peer the key that was proven.
+    """
+
+    peer: bytes
+    suite: str
+    post_quantum: bool
+    round_trip: float
+    seen: bytes
+
+
+Job = Call | Fired | Solve | KeepToken

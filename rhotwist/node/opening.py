@@ -1,0 +1,386 @@
+"""Sessions begin, are confirmed, take over from older ones, and end. Times are mono seconds.
+
+Two sessions of one pair. Same initiator: the newer takes over after its first packet from each side. Crossed: the one whose
+initiator has the lower key stays, the other drains. docs/spec/handshake.md, "Two sessions of one pair".
+"""
+
+from __future__ import annotations
+
+from rhotwist.errors import BadPacket, RequestFailed, TableFull, Unreachable
+from rhotwist.keys.pair import SeedKey
+from rhotwist.link.dial import Dial, Phase, Sending
+from rhotwist.link.finish import FinishPayload, read_finish_payload
+from rhotwist.link.messages import Close, CloseReason, Redirect, Welcome
+from rhotwist.link.session import Session
+from rhotwist.moment import Moment
+from rhotwist.node import asking
+from rhotwist.node.jobs import KeepToken, Solve
+from rhotwist.node.state import Ask, Dialing, Pair, State
+from rhotwist.secret.cookie import REDIRECTED, SAVED
+from rhotwist.secret.handshake import Finished, SessionKeys
+from rhotwist.secret.proof import INITIATOR, prove, read_proof
+from rhotwist.secret.ratchet import Ratchet
+from rhotwist.secret.seal import PacketSeal
+from rhotwist.wire.datagram import Path
+from rhotwist.wire.frame import EMPTY, pack_control
+
+#: Seconds that a session which lost against a better one has to finish what is under way.
+DRAIN = 35.0
+#: Seconds that a session lives which only sends its client on.
+SENT_ON = 10.0
+#: Welcome is repeated that often, until the client's first packet, and with this many seconds in between.
+WELCOMES, WELCOME_PAUSE = 4, 1.0
+#: Address tokens kept by a client.
+TOKENS = 1_024
+NOTHING = bytes((EMPTY,))
+
+
+def route(state: State, ask: Ask, moment: Moment) -> None:
+    """Send an ask over the session of its pair, or open one for it."""
+    own = ask.identity.public
+    alias = state.aliases.get((own, ask.target))
+    if alias is not None and (own, alias) in state.pairs and not asking.retarget(state, ask, alias, moment.mono):
+        return
+    pair = own, ask.target
+    session = state.pairs.get(pair)
+    if session is not None:
+        asking.offer(state, session, ask, moment.mono)
+        return
+    dialing = state.dials.get(pair)
+    if dialing is None:
+        if not ask.paths:
+            asking.fail(state, ask, Unreachable("no address of that node is known"), moment.mono)
+            return
+        dialing = dial(state, ask.identity, ask.target, ask.paths, moment)
+    dialing.waiting.append(ask)
+
+
+# --- as the initiator ---------------------------------------------------------------------------------------------------
+
+
+def dial(
+    state: State, identity: SeedKey, server: bytes, paths: tuple[Path, ...], moment: Moment, *,
+    old: Session | None = None, redirected: tuple[bytes, tuple[bytes, bytes]] | None = None,
+) -> Dialing:  # fmt: skip
+    """Begin a connect. redirected is the token of kind 2 and the ticket that a redirect gave."""
+    mono = moment.mono
+    code = state.codes.allocate(None, mono)
+    attempt = Dial(
+        identity, server, paths, code, order=state.order, limits=state.limits, rng=state.rng, kem=state.kem, mono=mono
+    )
+    dialing = Dialing(attempt, old)
+    state.codes.live[code] = dialing
+    state.dials[identity.public, server] = dialing
+    token = state.tokens.pop(server, b"")
+    if redirected is not None:
+        token, attempt.ticket = redirected
+        attempt.hellos_left = state.limits.redirect_hellos
+    sent(state, attempt.start(mono, token, redirected is not None))
+    state.counters["dialled"] += 1
+    state.schedule(dialing, attempt.due)
+    return dialing
+
+
+def sent(state: State, sending: Sending) -> None:
+    """Queue what a connect wants sent."""
+    for path, datagram in sending:
+        state.post(path, datagram)
+
+
+def retried(state: State, dialing: Dialing, data: bytes, path: Path, moment: Moment) -> None:
+    """A Retry came."""
+    attempt = dialing.dial
+    puzzle = attempt.retry(data, path)
+    state.counters["retried"] += 1
+    if attempt.phase is Phase.FAILED:
+        give_up(state, dialing, moment.mono)
+    elif puzzle is not None:
+        state.jobs.append(Solve(*puzzle, dialing))
+    else:
+        sent(state, attempt.again(moment.mono))
+        state.schedule(dialing, attempt.due)
+
+
+def solved(state: State, dialing: Dialing, puzzle: bytes | None, moment: Moment) -> None:
+    """A worker is done with a puzzle, or could not solve it (None): then the connect runs into its end."""
+    if puzzle is not None and state.codes.live.get(dialing.dial.code) is dialing:
+        sent(state, dialing.dial.solved(puzzle, moment.mono))
+        state.schedule(dialing, dialing.dial.due)
+
+
+def accepted(state: State, dialing: Dialing, data: bytes, path: Path, moment: Moment) -> None:
+    """An Accept came: send Finish with proofs and a first request, and have the session ready."""
+    attempt, mono = dialing.dial, moment.mono
+    answer = attempt.accept(data, path)
+    if answer is None:
+        give_up(state, dialing, mono)
+        return
+    own, server = attempt.identity.public, attempt.server
+    sources = {ask.source.public: ask.source for ask in dialing.waiting if ask.source and ask.source.public != own}
+    given = list(sources.values())[: asking.PROOFS_AT_ONCE]
+    proofs = tuple(prove(key, INITIATOR, answer.h_before_payload, own, server) for key in given)
+    payload = FinishPayload(dialing.old is not None, attempt.ticket, proofs)
+    session = Session(path, own=own, peer=server, suite=answer.suite, mono=mono)
+    session.identity = attempt.identity
+    session.proven_own = frozenset(sources)
+    if dialing.waiting and dialing.old is None:
+        frame = asking.first_frame(state, session, dialing.waiting[0], payload.room(), mono)
+        if frame:
+            payload = FinishPayload(False, attempt.ticket, proofs, frame)
+            dialing.waiting.pop(0)
+    datagram, keys = answer.finish(payload.encode())
+    session.keyed(_seal(state, keys, attempt.code, answer.peer_code), attempt.code, keys.h)
+    state.codes.live[attempt.code] = session
+    dialing.session = session
+    sent(state, attempt.finish(datagram, mono))
+    state.schedule(dialing, attempt.due)
+
+
+def give_up(state: State, dialing: Dialing, mono: float) -> None:
+    """A connect failed: so do the requests that waited for it."""
+    attempt = dialing.dial
+    pair = attempt.identity.public, attempt.server
+    if state.dials.get(pair) is dialing:
+        del state.dials[pair]
+    state.counters["unreachable"] += 1
+    error: RequestFailed = attempt.error or Unreachable("nobody who holds that key answered at that address")
+    waiting = dialing.waiting
+    if dialing.session is not None:
+        waiting = waiting + asking.lose(state, dialing.session, "the connect was never confirmed", mono)
+        forget(state, dialing.session, mono)
+    else:
+        state.codes.free(attempt.code, mono)
+    for ask in waiting:
+        ask.session = None
+        asking.fail(state, ask, error, mono)
+
+
+def tick_dial(state: State, dialing: Dialing, moment: Moment) -> None:
+    """Repeat or give up."""
+    attempt = dialing.dial
+    sent(state, attempt.tick(moment.mono))
+    if attempt.phase is Phase.FAILED:
+        give_up(state, dialing, moment.mono)
+    elif attempt.phase is not Phase.OPEN:
+        state.schedule(dialing, attempt.due if attempt.phase is not Phase.SOLVING else attempt.ends)
+
+
+# --- as the responder ---------------------------------------------------------------------------------------------------
+
+
+def finished(state: State, finish: Finished, code: int, peer_code: int, path: Path, data: bytes, moment: Moment) -> Session:
+    """A Finish was read: the session exists, with its code still allocated. Raises BadPacket and TableFull."""
+    mono, own, peer = moment.mono, state.key.public, finish.identity
+    payload = read_finish_payload(finish.payload)
+    proven = [read_proof(proof, INITIATOR, finish.binding, peer, own) for proof in payload.proofs]
+    if payload.ticket is not None and not state.gate.tickets.check(
+        payload.ticket[1], payload.ticket[0], own, peer, moment
+    ):
+        raise BadPacket("ticket")
+    session = Session(path, own=own, peer=peer, suite=finish.keys.suite, mono=mono)
+    session.keyed(_seal(state, finish.keys, code, peer_code), code, finish.keys.h)
+    session.proven_peer = frozenset(proven)
+    full = len(state.sessions) >= state.limits.session_max and bool(state.siblings)
+    gone = state.sessions.add(code, session, mono)
+    if gone is not None:
+        state.counters["evicted"] += 1
+        lost(state, gone, "the session was idle and made room", mono)
+    session.finish = data
+    old = state.pairs.get((own, peer))
+    kept = payload.continues and old is not None and not old.initiator
+    session.continues = old if kept else None
+    if full:
+        _send_on(state, session, moment)
+        return session
+    token = state.gate.tokens.make(SAVED, path.address, state.rng, moment)
+    session.welcome = pack_control(Welcome.identifier, Welcome(token=token, kept=kept).encode())
+    welcome(state, session, mono)
+    session.first = payload.frame
+    return session
+
+
+def welcome(state: State, session: Session, mono: float) -> None:
+    """Send T, again until the client has been heard."""
+    state.send(session, session.welcome)
+    session.welcomes += 1
+    if session.welcomes <= WELCOMES:
+        state.schedule(session, mono + WELCOME_PAUSE)
+
+
+def _send_on(state: State, session: Session, moment: Moment) -> None:
+    """Answer a newcomer for whom there is no room with the address of a sibling."""
+    sibling = state.siblings[state.rng(1)[0] % len(state.siblings)]
+    body = Redirect(
+        kind=1,
+        server=sibling.key,
+        addresses=sibling.addresses,
+        token=state.gate.tokens.make(REDIRECTED, session.path.address, state.rng, moment),
+        ticket=state.gate.tickets.make(session.own, sibling.key, session.peer, moment),
+        taken=0,
+    )
+    session.redirect = body
+    session.welcome = pack_control(Redirect.identifier, body.encode())
+    session.ends = moment.mono + SENT_ON
+    state.schedule(session, session.ends)
+    state.counters["sent on"] += 1
+    welcome(state, session, moment.mono)
+
+
+# --- both ---------------------------------------------------------------------------------------------------------------
+
+
+def _seal(state: State, keys: SessionKeys, code: int, peer_code: int) -> PacketSeal:
+    return PacketSeal(keys, code, peer_code, int.from_bytes(state.rng(4), "big"), state.limits.ratchet_seals_max)
+
+
+def ratchet(state: State, session: Session) -> Ratchet:
+    """A session's ratchet, made when first needed."""
+    if session.ratchet is None:
+        session.ratchet = Ratchet(session.seal, initiator=session.initiator, rng=state.rng, limits=state.limits)
+    return session.ratchet
+
+
+def confirmed(state: State, session: Session, moment: Moment) -> None:
+    """The first good packet from the other side came: the session takes its place."""
+    mono = moment.mono
+    session.confirmed = True
+    session.finish = session.welcome = b""
+    if session.redirect is not None:
+        return
+    pair = session.own, session.peer
+    dialing = state.dials.get(pair)
+    if session.initiator:
+        if dialing is None or dialing.session is not session:
+            raise BadPacket("late")
+        dialing.dial.confirm()
+        del state.dials[pair]
+        gone = state.sessions.add(session.code, session, mono)
+        if gone is not None:
+            lost(state, gone, "the session was idle and made room", mono)
+        state.schedule(session, mono + state.limits.ratchet_seconds)
+    state.counters["opened"] += 1
+    old = state.pairs.get(pair)
+    waiting: list[Ask] = []
+    if dialing is not None and (session.initiator or dialing.dial.phase is not Phase.FINISH):
+        waiting += dialing.waiting
+        if not session.initiator:
+            del state.dials[pair]
+            state.codes.free(dialing.dial.code, mono)
+    winner = session
+    if old is None or old is session:
+        state.pairs[pair] = session
+    elif old.initiator != session.initiator:
+        winner, loser = _crossed(session, old)
+        state.pairs[pair] = winner
+        _drain(state, loser, mono)
+        if loser.exchange is not None:
+            waiting += [request.context for request in loser.exchange.unsent()]  # type: ignore[misc]
+        waiting += loser.unproven or []  # type: ignore[arg-type]
+        loser.unproven = None
+    else:
+        state.pairs[pair] = session
+        waiting += _replace(state, session, old, mono)
+    for ask in waiting:
+        if ask.event is None or ask.event in state.pending:
+            asking.offer(state, winner, ask, mono)
+
+
+def _crossed(one: Session, other: Session) -> tuple[Session, Session]:
+    """Winner and loser of two sessions that were opened from both ends: the lower initiator's stays."""
+    initiator = one.own if one.initiator else one.peer
+    rival = other.own if other.initiator else other.peer
+    return (one, other) if initiator < rival else (other, one)
+
+
+def _replace(state: State, session: Session, old: Session, mono: float) -> list[Ask]:
+    """Let a newer session of the same initiator take over; the asks that have not been sent yet."""
+    if session.continues is old and old.exchange is not None:
+        unproven: list[Ask] = list(old.unproven or [])  # type: ignore[arg-type]
+        old.unproven = None
+        session.exchange, old.exchange = old.exchange, None
+        old.successor = session
+        session.exchange.hurry(mono)
+        for request in [*session.exchange.outstanding.values(), *session.exchange.held.values()]:
+            request.context.session = session  # type: ignore[attr-defined]
+        session.proven_own |= old.proven_own & frozenset(state.wallets)
+        state.schedule(session, mono)
+        forget(state, old, mono)
+        return unproven
+    unsent = asking.lose(state, old, "the peer has a new session and does not remember the old one", mono)
+    forget(state, old, mono)
+    return unsent
+
+
+def _drain(state: State, session: Session, mono: float) -> None:
+    """Begin no more on this session; it ends when nothing is under way on either side."""
+    session.ends = mono + DRAIN
+    state.schedule(session, mono)
+
+
+def drained(state: State, session: Session, mono: float) -> bool:
+    """Say that we are done with a draining session, once; True when it can go."""
+    if session.ends is not None and mono >= session.ends:
+        return True
+    if session.busy:
+        return False
+    state.send(session, pack_control(Close.identifier, Close(reason=CloseReason.SUPERSEDED).encode()))
+    return session.peer_done
+
+
+def lost(state: State, session: Session, why: str, mono: float) -> None:
+    """A session is gone and nothing takes its place: its requests fail."""
+    for ask in asking.lose(state, session, why, mono):
+        asking.fail(state, ask, Unreachable(why), mono)
+    forget(state, session, mono)
+
+
+def forget(state: State, session: Session, mono: float) -> None:
+    """Take a session out of every table and overwrite its keys."""
+    if state.pairs.get((session.own, session.peer)) is session:
+        del state.pairs[session.own, session.peer]
+    if session.exchange is not None:
+        state.reserved -= session.exchange.kept
+        session.exchange = None
+    if state.sessions.get(session.code) is session:
+        state.sessions.remove(session.code, mono)
+    elif state.codes.live.get(session.code) is session:
+        state.codes.free(session.code, mono)
+    session.seal.erase()
+    session.due = None
+
+
+def learned(state: State, server: bytes, token: bytes) -> None:
+    """A server gave us an address token."""
+    if len(state.tokens) >= TOKENS:
+        del state.tokens[next(iter(state.tokens))]
+    state.tokens[server] = token
+    state.jobs.append(KeepToken(server, token))
+
+
+def redirected(state: State, session: Session, body: Redirect, moment: Moment) -> None:
+    """The responder sends us on: open a session with its sibling and take along what it has not acted on."""
+    mono = moment.mono
+    server = body.server
+    identity = session.identity
+    if identity is None or body.kind != 1 or not body.addresses or server in (session.own, session.peer):
+        raise BadPacket("redirect")
+    pair: Pair = (session.own, server)
+    exchange = session.exchange
+    waiting: list[Ask] = list(session.unproven or [])  # type: ignore[arg-type]
+    session.unproven = None
+    if exchange is not None:
+        waiting += [request.context for request in exchange.not_taken(body.taken) + exchange.unsent()]  # type: ignore[misc]
+    moved = [ask for ask in waiting if _wanted(state, ask) and asking.retarget(state, ask, server, mono)]
+    state.counters["redirected"] += 1
+    if pair not in state.pairs and pair not in state.dials and moved:
+        paths = tuple(Path(session.path.carrier, address) for address in body.addresses)
+        dial(state, identity, server, paths, moment, redirected=(body.token, (session.peer, body.ticket)))
+    if moved:
+        state.aliases[session.own, session.peer] = server
+    for ask in moved:
+        route(state, ask, moment)
+    _drain(state, session, mono)
+
+
+def _wanted(state: State, ask: Ask) -> bool:
+    return ask.event is None or ask.event in state.pending

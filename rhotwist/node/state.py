@@ -1,0 +1,173 @@
+"""What one node holds, and the few moves that everything above shares: send, schedule, count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+import attrs
+
+from rhotwist.codes.hashcodes import HashcodeTable
+from rhotwist.errors import KeySpent
+from rhotwist.event.pending import Event, PendingEvents
+from rhotwist.keys.pair import SeedKey
+from rhotwist.limits import Limits
+from rhotwist.link.dial import Dial
+from rhotwist.link.gate import Gate
+from rhotwist.link.session import Session
+from rhotwist.moment import Rng
+from rhotwist.node.jobs import Job
+from rhotwist.secret.cookie import StatelessSecrets
+from rhotwist.secret.kem import Kem
+from rhotwist.secret.table import SessionTable
+from rhotwist.wire.datagram import Burst, Path
+from rhotwist.wire.schema import Schema, Vocabulary
+
+Pair = tuple[bytes, bytes]
+
+
+class Timed(Protocol):
+    """Something with a next deadline, mono seconds, or None."""
+
+    due: float | None
+
+
+class Ask:
+    """One request of ours from ``fire`` to its outcome: what is said, to whom, as whom, and where it was sent on."""
+
+    __slots__ = (
+        "body", "destination", "event", "identity", "paths", "random", "reply", "schema", "session", "source", "started",
+        "target", "visited",
+    )  # fmt: skip
+
+    def __init__(
+        self, identity: SeedKey, target: bytes, schema: int, body: bytes, *, reply: type[Schema] | None,
+        source: SeedKey | None, destination: bytes | None, random: bytes, paths: tuple[Path, ...],
+    ) -> None:  # fmt: skip
+        self.identity = identity
+        self.target = target
+        self.schema = schema
+        self.body = body
+        self.reply = reply
+        self.source = source
+        self.destination = destination
+        self.random = random
+        self.paths = paths
+        self.event: Event | None = None
+        self.session: Session | None = None
+        self.visited: tuple[bytes, ...] = (target,)
+        self.started = 0.0
+
+
+@attrs.frozen
+class Sibling:
+    """A process that shares our stateless secrets: its key, and where it listens (18 bytes each)."""
+
+    key: bytes
+    addresses: tuple[bytes, ...]
+
+
+class Dialing:
+    """A connect and the requests that wait for it; session is there once Finish was sent."""
+
+    __slots__ = ("dial", "due", "hellos", "old", "redirected", "session", "waiting")
+
+    def __init__(self, dial: Dial, old: Session | None = None) -> None:
+        self.dial = dial
+        self.session: Session | None = None
+        self.waiting: list[Ask] = []
+        self.old = old
+        self.redirected = False
+        self.hellos = 0
+        self.due: float | None = None
+
+
+class State:
+    """Everything a node knows. Only the modules of this folder touch it."""
+
+    def __init__(
+        self, key: SeedKey, *, limits: Limits, rng: Rng, kem: Kem, order: tuple[int, ...],
+        secrets: StatelessSecrets, siblings: tuple[Sibling, ...],
+    ) -> None:  # fmt: skip
+        self.key = key
+        self.limits = limits
+        self.rng = rng
+        self.kem = kem
+        self.order = order
+        self.siblings = siblings
+        self.counters: Counter[str] = Counter()
+        self.pairs: dict[Pair, Session] = {}
+        self.dials: dict[Pair, Dialing] = {}
+        self.aliases: dict[Pair, bytes] = {}
+        self.pending = PendingEvents()
+        self.codes: HashcodeTable[Any] = HashcodeTable(
+            rng(32), limits.quarantine, start=int.from_bytes(rng(4), "big")
+        )
+        headroom = limits.redirect_headroom if siblings else 0
+        self.sessions: SessionTable[Session] = SessionTable(
+            self.codes, limits.session_max + headroom, limits.session_keep
+        )
+        self.gate = Gate(
+            key, self.codes, limits=limits, rng=rng, kem=kem, order=order, secrets=secrets, counters=self.counters
+        )
+        self.vocabulary = Vocabulary()
+        self.handled: set[int] = set()
+        self.wallets: dict[bytes, SeedKey] = {}
+        self.tokens: dict[bytes, bytes] = {}
+        self.out: dict[Path, list[bytes]] = {}
+        self.jobs: list[Job] = []
+        self.reserved = 0
+        self.closed = False
+        self._heap: list[tuple[float, int, Timed]] = []
+        self._serial = 0
+
+    # --- out
+
+    def post(self, path: Path, datagram: bytes) -> None:
+        """Queue a datagram."""
+        queue = self.out.get(path)
+        if queue is None:
+            self.out[path] = [datagram]
+        else:
+            queue.append(datagram)
+
+    def send(self, session: Session, plain: bytes) -> None:
+        """Seal a frame for a session and queue it; a session whose key is spent says no more."""
+        try:
+            datagram = session.seal.seal(plain)
+        except KeySpent:
+            self.counters["spent"] += 1
+            return
+        self.post(session.path, datagram)
+
+    def drain(self) -> list[Burst]:
+        """All that is queued, by path, in order."""
+        bursts = [Burst(path, datagrams) for path, datagrams in self.out.items()]
+        self.out = {}
+        return bursts
+
+    # --- time
+
+    def schedule(self, item: Timed, due: float | None) -> None:
+        """See to it that item is due no later than that. What is due earlier already stays so."""
+        if due is not None and (item.due is None or due < item.due):
+            item.due = due
+            self._serial += 1
+            heappush(self._heap, (due, self._serial, item))
+
+    def due(self, mono: float) -> list[Timed]:
+        """The items whose time has come; each must be scheduled anew."""
+        items = []
+        while self._heap and self._heap[0][0] <= mono:
+            when, _, item = heappop(self._heap)
+            if item.due == when:
+                item.due = None
+                items.append(item)
+        return items
+
+    def deadline(self) -> float | None:
+        """When ``due`` has something next."""
+        while self._heap and self._heap[0][2].due != self._heap[0][0]:
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
