@@ -1,0 +1,93 @@
+"""``rho send``: a message to a wallet that is hot somewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import click
+
+from rhotwist.cli.client import Client
+from rhotwist.cli.run import Run, common, pass_run
+from rhotwist.cli.wallet_process import wallet_process
+from rhotwist.control import trouble, verbs
+from rhotwist.control.text import span
+from rhotwist.control.values import Send, Sent
+from rhotwist.errors import BadAddress
+from rhotwist.keys.address import parse_address, parse_node_at
+
+TEXT_READ_MOST = 1 << 16  # bytes of stdin; the wallet process says what one message carries
+EXAMPLE = "rho1w… (63 characters)"
+EXAMPLE_AT = "rho1n…@192.0.2.1:7460"
+
+
+@click.command("send")
+@click.argument("to", metavar="WALLET")
+@click.option("-m", "--message", required=True, help="The text; - reads it from stdin.")
+@click.option("--at", required=True, metavar="NODE@HOST:PORT", help="The process in which the wallet is hot.")
+@click.option("--wallet", "sender", default="", metavar="NAME", help="Which of your wallets sends, if several are hot.")
+@common
+@pass_run
+def command(run: Run, to: str, message: str, at: str, sender: str) -> None:
+    """Send a text to WALLET. It is kept durably on the other side when this prints so, and kept once."""
+    check_address(to)
+    check_node_at(at)
+    if message == "-":
+        message = _from_stdin()
+    patience = run.patience(30.0)
+    client = wallet_process(run, patience + 10.0)
+    sent = _waiting(run, client, Send(to.strip(), at.strip(), message, sender, patience))
+    run.result(sent, f"kept by {sent.kept_by} (hash {sent.hash}) after {span(sent.seconds)}")
+
+
+def _from_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read(TEXT_READ_MOST).decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise trouble.OPTION_WRONG(
+            option="the text on stdin", value="sent", why=f"byte {error.start} is not UTF-8", hint="send text"
+        ) from None
+
+
+def check_address(text: str) -> None:
+    """Raises OperatorError for what is no wallet's address."""
+    try:
+        parse_address(text, "w")
+    except BadAddress as error:
+        raise trouble.ADDRESS_WRONG(
+            text=repr(text[:80]), wanted="wallet's address", why=error, example=EXAMPLE
+        ) from None
+
+
+def check_node_at(text: str) -> None:
+    """Raises OperatorError for what is no NODE@HOST:PORT."""
+    try:
+        parse_node_at(text)
+    except BadAddress as error:
+        raise trouble.ADDRESS_WRONG(
+            text=repr(text[:120]), wanted="NODE@HOST:PORT", why=error, example=EXAMPLE_AT
+        ) from None
+
+
+def _waiting(run: Run, client: Client, request: Send) -> Sent:
+    """Ask in a thread, so that this one can say how long it has been and Ctrl-C works at once."""
+    outcome: list[Sent | BaseException] = []
+
+    def ask() -> None:
+        try:
+            outcome.append(client.ask(verbs.SEND, request))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    seconds = 0
+    while thread.is_alive():
+        thread.join(1.0)
+        seconds += 1
+        if thread.is_alive() and sys.stderr.isatty():
+            run.advise(f"no receipt yet after {seconds} s; trying on (Ctrl-C stops)")
+    found = outcome[0]
+    if isinstance(found, BaseException):
+        raise found
+    return found

@@ -1,0 +1,1 @@
+"""Assembly and lifetime: what ``twistd rhocoin`` starts, holds together and stops."""
