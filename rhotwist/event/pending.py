@@ -116,13 +116,13 @@ class PendingEvents:
 
     def _push(self, event: Event) -> None:
         heap = self._heap
-        if len(heap) > 2 * len(self._live) + _SLACK:
-            heap[:] = [(event.due, serial, event) for serial, event in enumerate(self._live.values())]
-            heapify(heap)
-            self._serial = len(heap)
-            return
         self._serial += 1
-        heappush(heap, (event.due, self._serial, event))
+        if len(heap) > 2 * len(self._live) + _SLACK:
+            # Serials only order equal times, and those given so far are all higher than these.
+            heap[:] = [(live.due, serial, live) for serial, live in enumerate(self._live.values())]
+            heapify(heap)
+        else:
+            heappush(heap, (event.due, self._serial, event))
 
     def _settle(self) -> None:
         """Bring a pending event with its true time to the top of the heap, or empty the heap."""

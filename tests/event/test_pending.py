@@ -151,14 +151,25 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(self.pending.expire(2e9), [keeper])
 
     def test_building_the_heap_anew_keeps_every_time_and_their_order(self) -> None:
-        events = [self.add(1 + number, 1_000.0 - number % 7) for number in range(50)]
-        self.pending.limit_idle(events[30], 5.0, 0.0)
-        for number in range(500):
-            self.pending.cancel(self.add(1_000 + number, 2.0))
+        kept = [self.add(1 + number, 1_000.0 - number % 7) for number in range(50)]
+        for number in range(1_000):
+            if number % 9:
+                self.pending.cancel(self.add(1_000 + number, 2.0))
+            else:
+                kept.append(self.add(1_000 + number, 1_000.0 - number % 7))
+            self.assertLess(len(self.pending._heap), 2 * len(kept) + 70)
+        self.pending.limit_idle(kept[30], 5.0, 0.0)
         self.assertEqual(self.pending.deadline(), 5.0)
-        self.assertEqual(self.pending.expire(5.0), [events[30]])
-        events.remove(events[30])
-        self.assertEqual(self.pending.expire(1e9), sorted(events, key=lambda event: event.deadline))
+        self.assertEqual(self.pending.expire(5.0), [kept.pop(30)])
+        self.assertEqual(self.pending.expire(1e9), sorted(kept, key=lambda event: event.deadline))
+
+    def test_an_idle_limit_set_while_the_heap_is_built_anew_holds(self) -> None:
+        events = [self.add(1 + number, 1_000.0 + number) for number in range(200)]
+        for event in events[1:]:
+            self.pending.cancel(event)
+        self.pending.limit_idle(events[0], 5.0, 0.0)
+        self.assertEqual(len(self.pending._heap), 1)
+        self.assertEqual(self.pending.deadline(), 5.0)
 
 
 class PendingMachine(RuleBasedStateMachine):
