@@ -69,10 +69,10 @@ class SeedKey:
     def wipe(self) -> None:
         """Overwrite the secret. The public key stays; signing and converting raise from now on."""
         wipe(self._secret)
-        self._secret.clear()
 
     def _whole(self) -> bytes:
-        if not self._secret:
+        # The second half is the public key, so only a wiped buffer is all zeros.
+        if not any(self._secret):
             raise LocalError(f"the secret of {self.public.hex()} was wiped")
         return bytes(self._secret)
 

@@ -214,10 +214,14 @@ class Secrets(SynchronousTestCase):
         public, buffer = key.public, key._secret
         key.wipe()
         self.assertEqual(key.public, public)
-        self.assertNotIn(self.CANARY, bytes(buffer))
+        self.assertEqual(buffer, bytes(64))
         self.assertEqual(key.x_public, x_form(public))
         for use in (lambda: key.seed, lambda: key.x_private, lambda: key.sign(b"x")):
             self.assertIn(public.hex(), str(self.assertRaises(LocalError, use)))
+
+    def test_a_seed_of_zeros_is_a_seed(self) -> None:
+        key = SeedKey(bytes(32))
+        self.assertTrue(verify(key.public, b"x", key.sign(b"x")))
 
     def test_a_wipe_overwrites_the_buffer_in_place(self) -> None:
         buffer = bytearray(self.CANARY)
