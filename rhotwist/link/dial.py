@@ -1,6 +1,8 @@
-"""Opening a session as the initiator: a table of phases, one sealed Hello at a time, whole or halved, until it is answered.
+"""Opening a session as the initiator: a table of phases, one sealed Hello at a time, whole or halved, until it is
+answered.
 
-Repeats are byte for byte; after a Retry everything is fresh but the hashcode (docs/spec/handshake.md). Times are mono seconds.
+Repeats are byte for byte; after a Retry everything is fresh but the hashcode (docs/spec/handshake.md). Times are mono
+seconds.
 """
 
 from __future__ import annotations
@@ -8,8 +10,8 @@ from __future__ import annotations
 import enum
 
 from rhotwist.errors import BadPacket, PuzzleRefused, SuiteRefused
-from rhotwist.limits import Limits
 from rhotwist.keys.pair import SeedKey
+from rhotwist.limits import Limits
 from rhotwist.moment import Rng
 from rhotwist.secret.handshake import Accepted, Draft, SentHello, SessionKeys
 from rhotwist.secret.kem import Kem
@@ -57,7 +59,8 @@ class Dial:
     """One connect of identity to the server that holds the key ``server``, over any of paths.
 
     code is the hashcode under which answers come back. token is an address token and its Hello flag. done says in which
-    phase it stands; ``error`` why it failed. hellos_left bounds what an address gets that has not answered, where one is set.
+    phase it stands; ``error`` why it failed. hellos_left bounds what an address gets that has not answered, where one
+    is set.
     """
 
     def __init__(
@@ -128,7 +131,7 @@ class Dial:
         return [(path, datagram) for path in self.paths for datagram in datagrams]
 
     def _forms(self) -> tuple[bytes, ...]:
-        """This try's datagrams: the whole Hello, or, every other time once whole hybrid ones meet silence, a halved one."""
+        """This try's datagrams: a whole Hello or, every other time once whole hybrid ones met silence, a halved one."""
         sent = self._sent
         if sent is None:
             return ()

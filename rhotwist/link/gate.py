@@ -10,8 +10,8 @@
     room and budget                  0.1 µs   else silence
     two exchanges, a key pair, a KEM 150 µs   the first thing that is kept: about 2 kB, for 30 s
 
-Nothing is allocated for a stranger before the last line, but for half a Hello behind a valid cookie. Times are mono seconds;
-no clock of a peer is ever read. Spec pages: docs/spec/handshake.md, docs/spec/cookies.md.
+Nothing is allocated for a stranger before the last line, but for half a Hello behind a valid cookie. Times are mono
+seconds; no clock of a peer is ever read. Spec pages: docs/spec/handshake.md, docs/spec/cookies.md.
 """
 
 from __future__ import annotations

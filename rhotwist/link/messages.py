@@ -1,7 +1,7 @@
 """What the protocol itself says inside a session. Layouts: docs/spec/control.md.
 
-The first group travels as control frames, unnumbered: each is repeated by whoever needs it, and harmless twice. The second
-group are ordinary requests that a node answers by itself.
+The first group travels as control frames, unnumbered: each is repeated by whoever needs it, and harmless twice. The
+second group are ordinary requests that a node answers by itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Following a peer that moves: one candidate address, one challenge per round trip, no more bytes out than in.
 
 Only the responder follows. Until the candidate has answered, everything but the challenge goes to the old address, so a
-packet repeated from a stranger's address moves nothing and earns its sender less than it cost. docs/spec/small-packets.md.
+packet repeated from a stranger's address moves nothing and earns its sender less than it cost. docs/spec/small-
+packets.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One session: a shared secret, a path, the requests under way. Small when idle, and it never calls anybody.
 
-Times are seconds of the monotonic clock. What is to be sent comes back as plain frames; ``sealed`` makes datagrams of them.
+Times are seconds of the monotonic clock. What is to be sent comes back as plain frames; ``sealed`` makes datagrams of
+them.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ class Session:
     code is ours, by which packets find this session; binding is the handshake hash that wallet proofs sign. proven_own
     are wallets we have proven to the peer, proven_peer those it has proven to us.
 
-    Of a responder, until the client is heard: finish is the Finish that opened it, welcome the T to repeat, first the frame
-    that came with Finish. continues is the older session whose exchange this one takes over, successor who took over ours.
-    """    """
+    Of a responder, until the client is heard: finish is the Finish that opened it, welcome the T to repeat, first the
+    frame that came with Finish. continues is the older session whose exchange this one takes over, successor who took
+    over ours.
+    """
 
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",

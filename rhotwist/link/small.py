@@ -1,10 +1,10 @@
 """Requests and replies in small packets, one session's both directions: repeats, duplicates, replies kept, flow.
 
-Ours: at most 256 numbers lie between the oldest request we still wait for and the newest; later ones wait in line. A request
-is repeated until its reply or a Working comes. After Working it is held: no longer repeated, no longer holding the window,
-and its reply is pushed by the peer until we say Got.
-Theirs: each number is acted on at most once. Its reply is kept, and given again to a repeat, until the peer's ``behind``
-says that it waits for it no more, or until the peer has been silent for a minute.
+Ours: at most 256 numbers lie between the oldest request we still wait for and the newest; later ones wait in line. A
+request is repeated until its reply or a Working comes. After Working it is held: no longer repeated, no longer
+holding the window, and its reply is pushed by the peer until we say Got.
+Theirs: each number is acted on at most once. Its reply is kept, and given again to a repeat, until the peer's
+``behind`` says that it waits for it no more, or until the peer has been silent for a minute.
 
 Nothing here seals, sends or fires: frames and values go out. Spec page: docs/spec/small-packets.md.
 """

@@ -100,7 +100,7 @@ def _own(state: State, session: Session, taken: Taken | None, frame: Said, path:
 
 
 def _prove(state: State, session: Session, request: Prove) -> Proofs:
-    """Take the peer's proofs; give those it asks for: a responder of any wallet here, an initiator of what it gave already."""
+    """Take the peer's proofs and give what it asks for: a responder any wallet's, an initiator what it gave before."""
     theirs, ours = (RESPONDER, INITIATOR) if session.initiator else (INITIATOR, RESPONDER)
     for proof in request.own:
         session.proven_peer |= {read_proof(proof, theirs, session.binding, *parties(session))}

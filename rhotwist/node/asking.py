@@ -78,7 +78,7 @@ def _hash(ask: Ask) -> bytes:
     return compose(ask.schema, source, destination, NO_HASH, ask.random, ask.body).hash
 
 
-# --- onto a session -----------------------------------------------------------------------------------------------------
+# --- onto a session -----------------------------------------------------------------------------------------------
 
 
 def offer(state: State, session: Session, ask: Ask, mono: float) -> None:
@@ -131,7 +131,7 @@ def _rest(session: Session, ask: Ask) -> tuple[bytes, bytes, bytes, bytes]:
     return ask.random, source, destination, ask.body
 
 
-# --- proofs -------------------------------------------------------------------------------------------------------------
+# --- proofs -------------------------------------------------------------------------------------------------------
 
 
 def parties(session: Session) -> tuple[bytes, bytes]:
@@ -184,7 +184,7 @@ def _proven(state: State, session: Session, ask: Ask, outcome: object, mono: flo
     if isinstance(outcome, Proofs):
         asked = Prove.decode(ask.body).asked
         role = RESPONDER if session.initiator else INITIATOR
-        for wallet, proof in zip(asked, outcome.proofs):
+        for wallet, proof in zip(asked, outcome.proofs, strict=False):
             try:
                 if proof is not None and read_proof(proof, role, session.binding, *parties(session)) == wallet:
                     session.proven_peer |= {wallet}
@@ -197,12 +197,12 @@ def _proven(state: State, session: Session, ask: Ask, outcome: object, mono: flo
             elif other.event is None or other.event in state.pending:
                 offer(state, session, other, mono)
     else:
-        error = outcome if isinstance(outcome, RequestFailed) else WrongReply("proofs were answered with something else")
+        error = outcome if isinstance(outcome, RequestFailed) else WrongReply("no proofs in the answer")
         for other in waiting:
             fail(state, other, error, mono)
 
 
-# --- outcomes -----------------------------------------------------------------------------------------------------------
+# --- outcomes -----------------------------------------------------------------------------------------------------
 
 
 def answered(state: State, session: Session, frame: Answered, mono: float) -> None:
@@ -216,14 +216,14 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
     state.codes.free(event.hashcode, mono)
     ask: Ask = event.context  # type: ignore[assignment]  # whose context is always an Ask
     exchange = session.requests(state.limits)
-    exchange.answered(event.hashcode, mono)
+    request = exchange.answered(event.hashcode, mono)
     outcome = _outcome(ask, frame)
     if ask.schema == Prove.identifier:
         _proven(state, session, ask, outcome, mono)
     else:
-        if isinstance(outcome, Reached):
+        if isinstance(outcome, Reached) and request is not None:
             suite = SUITES[session.suite]
-            outcome = jobs.Reached(session.peer, suite.name, bool(suite.kem), mono - ask.started, outcome.seen)
+            outcome = jobs.Reached(session.peer, suite.name, bool(suite.kem), mono - request.sent, outcome.seen)
         state.jobs.append(jobs.Fired(event, outcome))
     if exchange.waiting:
         for plain in exchange.drain(mono):

@@ -1,23 +1,23 @@
 """One node: bytes and moments in, bytes and jobs out. This file is its verbs; the modules beside it are what they do.
 
     receive(path, datagrams, moment)   tick(moment)         what the world tells it
-    outgoing()   jobs()   deadline()                        what it wants of the world, asked for after each of the above
-    fire(...)   answer(call, reply, moment)   done(...)     what its owner does
+    outgoing()   jobs()   deadline()                        what it wants of the world, asked for after each of the
+    above fire(...)   answer(call, reply, moment)   done(...)     what its owner does
 
-It reads no clock, draws no randomness, waits for nothing and calls nobody; whatever strangers send, ``receive`` returns.
+It reads no clock, draws no randomness, waits for nothing and calls nobody; whatever strangers send, ``receive``
+returns.
 """
 
 from __future__ import annotations
 
-
 from collections.abc import Sequence
 
-from rhotwist.errors import BadPacket, Cancelled, Closed, LocalError, Refused, NotProven, SessionLost, TableFull
+from rhotwist.errors import BadPacket, Cancelled, Closed, LocalError, NotProven, Refused, SessionLost, TableFull
 from rhotwist.event.pending import Event
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.link.gate import Pending
-from rhotwist.link.messages import Challenge, Close, CloseReason, Prove, Proofs, Reach, Welcome
+from rhotwist.link.messages import Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment, Rng
 from rhotwist.node import answering, asking, opening, speaking
@@ -30,7 +30,7 @@ from rhotwist.secret.kem import ML_KEM_768, Kem
 from rhotwist.secret.suite import DEFAULT_ORDER
 from rhotwist.wire.datagram import Burst, Path
 from rhotwist.wire.frame import Answered, Control, Said, pack_control, read_frame
-from rhotwist.wire.packet import ACCEPT, FINISH, HELLO, RETRY, SMALL, TAG_SIZE, HEADER, read_header
+from rhotwist.wire.packet import ACCEPT, FINISH, HEADER, HELLO, RETRY, SMALL, TAG_SIZE, read_header
 from rhotwist.wire.schema import Request, Schema
 
 _LEAST_SMALL = HEADER + TAG_SIZE
@@ -71,7 +71,7 @@ class Node:
         """What happened so far: datagrams dropped by reason, handshakes by outcome. The node's own dict: read it."""
         return self._state.counters
 
-    # --- what it speaks -------------------------------------------------------------------------------------------------
+    # --- what it speaks --------------------------------------------------------------------------------------------
 
     def handle(self, schema: type[Schema]) -> None:
         """Messages of this schema become Call jobs from now on. Raises SchemaClash."""
@@ -92,7 +92,7 @@ class Node:
         """An address token kept from an earlier run: it saves the next connect to server a round trip, once."""
         self._state.tokens[server] = token
 
-    # --- requests of ours -----------------------------------------------------------------------------------------------
+    # --- requests of ours ------------------------------------------------------------------------------------------
 
     def fire(
         self, peer: bytes, body: Schema, moment: Moment, *, timeout: float | None = None, paths: Sequence[Path] = (),
@@ -100,9 +100,9 @@ class Node:
     ) -> Event:  # fmt: skip
         """Send a request to whoever holds the key peer; its one outcome is a Fired job with this Event.
 
-        timeout is seconds, ``math.inf`` for never. paths are where to look for peer if no session is open. identity is who
-        we are to the peer, the node's key if None; source a wallet we speak for, destination a wallet we speak to. Raises
-        LocalError at once for what can never be sent.
+        timeout is seconds, ``math.inf`` for never. paths are where to look for peer if no session is open. identity
+        is who we are to the peer, the node's key if None; source a wallet we speak for, destination a wallet we speak
+        to. Raises LocalError at once for what can never be sent.
         """
         state = self._state
         if not isinstance(body, Request):
@@ -157,7 +157,7 @@ class Node:
         state.schedule(session, session.keep or None)
         return True
 
-    # --- requests of theirs ---------------------------------------------------------------------------------------------
+    # --- requests of theirs ----------------------------------------------------------------------------------------
 
     def answer(self, call: Call, reply: Schema | Refused | NotProven, moment: Moment) -> None:
         """Answer a Call, at once or any time later. A second answer, or one whose session is gone, does nothing.
@@ -166,7 +166,7 @@ class Node:
         """
         answering.answer(self._state, call, reply, moment)
 
-    # --- the world ------------------------------------------------------------------------------------------------------
+    # --- the world -------------------------------------------------------------------------------------------------
 
     def receive(self, path: Path, datagrams: Sequence[bytes], moment: Moment) -> None:
         """Take what came over a path, in order. Never raises for anything that is in a datagram."""
@@ -277,7 +277,7 @@ class Node:
         finish = pending.half.read_finish(data)
         state.gate.close(pending)
         try:
-            session = opening.finished(state, finish, pending.code, pending.half.peer_code, path, data, moment)
+            session = opening.finished(state, finish, pending, path, data, moment)
         except (BadPacket, TableFull):
             state.codes.free(pending.code, moment.mono)
             raise BadPacket("finish") from None
@@ -369,7 +369,7 @@ class Node:
             speaking.tell(state, session, Close(reason=CloseReason.STOPPED))
             opening.forget(state, session, mono)
 
-    # --- looking at it --------------------------------------------------------------------------------------------------
+    # --- looking at it ---------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, object]:
         """Figures for people and programs: gauges by name, and all counters under ``counters``."""

@@ -1,4 +1,4 @@
-"""What a node asks of the world, as values: run a handler, hand an outcome to whoever waits, solve a puzzle, keep a token."""
+"""What a node asks of the world, as values: run a handler, hand out an outcome, solve a puzzle, keep a token."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Solve:
 
 @attrs.frozen(eq=False)
 class KeepToken:
-    """A server gave us an address token for a later Hello: worth storing, with ``Node.learn_token`` at the next start."""
+    """A server gave us an address token for a later Hello: store it, and ``Node.learn_token`` at the next start."""
 
     server: bytes
     token: bytes = attrs.field(repr=False)

@@ -1,15 +1,16 @@
 """Sessions begin, are confirmed, take over from older ones, and end. Times are mono seconds.
 
-Two sessions of one pair. Same initiator: the newer takes over after its first packet from each side. Crossed: the one whose
-initiator has the lower key stays, the other drains. docs/spec/handshake.md, "Two sessions of one pair".
+Two sessions of one pair. Same initiator: the newer takes over after its first packet from each side. Crossed: the one
+whose initiator has the lower key stays, the other drains. docs/spec/handshake.md, "Two sessions of one pair".
 """
 
 from __future__ import annotations
 
-from rhotwist.errors import BadPacket, RequestFailed, TableFull, Unreachable
+from rhotwist.errors import BadPacket, RequestFailed, Unreachable
 from rhotwist.keys.pair import SeedKey
 from rhotwist.link.dial import Dial, Phase, Sending
 from rhotwist.link.finish import FinishPayload, read_finish_payload
+from rhotwist.link.gate import Pending
 from rhotwist.link.messages import Close, CloseReason, Redirect, Welcome
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment
@@ -55,7 +56,7 @@ def route(state: State, ask: Ask, moment: Moment) -> None:
     dialing.waiting.append(ask)
 
 
-# --- as the initiator ---------------------------------------------------------------------------------------------------
+# --- as the initiator ---------------------------------------------------------------------------------------------
 
 
 def dial(
@@ -165,12 +166,15 @@ def tick_dial(state: State, dialing: Dialing, moment: Moment) -> None:
         state.schedule(dialing, attempt.due if attempt.phase is not Phase.SOLVING else attempt.ends)
 
 
-# --- as the responder ---------------------------------------------------------------------------------------------------
+# --- as the responder ---------------------------------------------------------------------------------------------
 
 
-def finished(state: State, finish: Finished, code: int, peer_code: int, path: Path, data: bytes, moment: Moment) -> Session:
+def finished(
+    state: State, finish: Finished, pending: Pending, path: Path, data: bytes, moment: Moment
+) -> Session:
     """A Finish was read: the session exists, with its code still allocated. Raises BadPacket and TableFull."""
     mono, own, peer = moment.mono, state.key.public, finish.identity
+    code = pending.code
     payload = read_finish_payload(finish.payload)
     proven = [read_proof(proof, INITIATOR, finish.binding, peer, own) for proof in payload.proofs]
     if payload.ticket is not None and not state.gate.tickets.check(
@@ -178,7 +182,7 @@ def finished(state: State, finish: Finished, code: int, peer_code: int, path: Pa
     ):
         raise BadPacket("ticket")
     session = Session(path, own=own, peer=peer, suite=finish.keys.suite, mono=mono)
-    session.keyed(_seal(state, finish.keys, code, peer_code), code, finish.keys.h)
+    session.keyed(_seal(state, finish.keys, code, pending.half.peer_code), code, finish.keys.h)
     session.proven_peer = frozenset(proven)
     full = len(state.sessions) >= state.limits.session_max and bool(state.siblings)
     gone = state.sessions.add(code, session, mono)
@@ -226,7 +230,7 @@ def _send_on(state: State, session: Session, moment: Moment) -> None:
     welcome(state, session, moment.mono)
 
 
-# --- both ---------------------------------------------------------------------------------------------------------------
+# --- both ---------------------------------------------------------------------------------------------------------
 
 
 def _seal(state: State, keys: SessionKeys, code: int, peer_code: int) -> PacketSeal:

@@ -1,8 +1,8 @@
-"""What the protocol itself says inside a session: one small function for each control message. Times are mono seconds."""
+"""What the protocol itself says inside a session, one small function a message. Times are mono seconds."""
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from rhotwist.errors import BadPacket
 from rhotwist.link import messages
@@ -15,7 +15,6 @@ from rhotwist.secret import ratchet
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import Control, pack_control
 from rhotwist.wire.schema import Schema
-
 
 
 def heard(state: State, session: Session, frame: Control, path: Path, moment: Moment) -> None:

@@ -37,8 +37,8 @@ class Ask:
     """One request of ours from ``fire`` to its outcome: what is said, to whom, as whom, and where it was sent on."""
 
     __slots__ = (
-        "body", "destination", "event", "identity", "paths", "random", "reply", "schema", "session", "source", "started",
-        "target", "visited",
+        "body", "destination", "event", "identity", "paths", "random", "reply", "schema", "session", "source",
+        "started", "target", "visited",
     )  # fmt: skip
 
     def __init__(

@@ -15,6 +15,7 @@ This is the hot path: headers are packed and taken apart in place rather than th
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable
 from struct import Struct
@@ -27,7 +28,7 @@ from rhotwist.secret import audit
 from rhotwist.secret.handshake import SessionKeys
 from rhotwist.secret.labels import KEY, RATCHET
 from rhotwist.secret.suite import aead
-from rhotwist.secret.window import WINDOW, mark
+from rhotwist.secret.window import fresh, mark
 from rhotwist.wire.packet import HEADER, SMALL, TAG_SIZE
 
 #: Uses of an epoch's keys. 2 belongs to streams, 3 to the directory.
@@ -120,10 +121,8 @@ class PacketSeal:
         first, _ = _HEADER.unpack_from(datagram)
         counter: int = first & _COUNTER
         newest = self.newest
-        if counter <= newest:
-            below = newest - counter
-            if below > WINDOW or self._seen >> below & 1:
-                raise BadPacket("replay")
+        if counter <= newest and not fresh(newest, self._seen, counter):
+            raise BadPacket("replay")
         head = first - counter
         if head != self._open_head:
             return counter, self._open_other(head, counter, datagram)
@@ -153,6 +152,18 @@ class PacketSeal:
     def under(self) -> int:
         """Packets sealed so far under the key we send with now."""
         return self.sent - self._start
+
+    @property
+    def spent(self) -> bool:
+        """No packet can be sealed any more: the key is at its limit, or erased."""
+        return self.sent >= self._last
+
+    def digest(self) -> bytes:
+        """SHA-256 over keys, window and epoch, but not over how much was sent: what did not change is the same."""
+        state = hashlib.sha256(repr((self.epoch, self.newest, self._seen, self.turned, self.peer_code)).encode())
+        for keys in (self._keys, self._next, self._before):
+            state.update(keys if keys is not None else b"-")
+        return state.digest()
 
     def prepare(self, shared: bytes, offered: bytes, taken: bytes) -> None:
         """Make the next epoch's keys, so that its packets open. What we send stays under the present one.
