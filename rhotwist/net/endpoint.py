@@ -182,7 +182,7 @@ class RhoNode:
             raise LocalError(f"{body.schema_name} has a reply; request it")
 
         def say(paths: Sequence[Path]) -> None:
-            self.core.fire(peer.key, body, self._now(), paths=paths, source=source, destination=destination)
+            self.core.tell(peer.key, body, self._now(), paths=paths, source=source, destination=destination)
             self.driver.settle()
 
         self._open()
