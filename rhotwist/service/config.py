@@ -12,7 +12,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import attrs
 
@@ -101,8 +101,8 @@ KEYS: tuple[Key, ...] = (
     _key("wallet", "kdf", "moderate", "cost of a new wallet file's passphrase",
          "one of " + ", ".join(KDF_COSTS)),
     *(
-        Key("limits", field.name, type(field.default), field.default, _WORDS[type(field.default)], "")
-        for field in attrs.fields(Limits)
+        Key("limits", name, kind, kind(getattr(Limits(), name)), _WORDS[kind], "")
+        for name, kind in get_type_hints(Limits).items()
     ),
 )  # fmt: skip
 """Every key there is. etc/config.toml.example shows the first of them with comments."""
