@@ -154,6 +154,7 @@ class HandshakeState:
                 shared, ciphertext = self._kem.encapsulate(self._re1)
                 parts.append(self._encrypt(ciphertext))
                 self._mix_key(shared)
+                self._re1 = b""  # its 1,184 bytes are most of what a waiting server would hold
             else:
                 self._mix_key(self._agree(name))
         return b"".join(parts)
@@ -187,6 +188,7 @@ class HandshakeState:
                 if self._e1 is None:
                     raise LocalError("no KEM key was drawn")
                 self._mix_key(self._kem.decapsulate(self._e1[0], ciphertext))
+                self._e1 = None
             else:
                 self._mix_key(self._agree(name))
         return message[at:]
