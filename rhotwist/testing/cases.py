@@ -71,7 +71,6 @@ class SeededTestCase(SynchronousTestCase):
     def _naming_the_seed(self, method: Any) -> Any:
         @functools.wraps(method)
         def run(*arguments: Any, **named: Any) -> Any:
-            self._seed = None
             try:
                 result = method(*arguments, **named)
                 self._check()

@@ -186,7 +186,7 @@ class Machine:
         """Carry out what the core wants: jobs, datagrams, the next deadline. Call it after any verb called by hand."""
         core = self._core
         if core is None or self._acting:
-            return  # work that calls us back is served by the loop it is called from: no recursion, however long a chain
+            return  # work that calls us back is served by the loop it is called from: no recursion
         self._acting = True
         try:
             while jobs := core.jobs():

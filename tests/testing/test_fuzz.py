@@ -1,0 +1,167 @@
+"""The fuzzer: every parser survives, its corpus is valid and reaches its lines, and the fuzzer finds what it should."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import sys
+from random import Random
+from types import CodeType, FrameType
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rhotwist.errors import BadPacket
+from rhotwist.testing import SeededTestCase, fuzz, parsers
+from rhotwist.testing.cases import full
+from rhotwist.testing.fuzz import FUZZ, attack, corpus, inputs, mutate
+from rhotwist.wire.frame import read_frame
+
+
+class PromiseTests(SeededTestCase):
+    """Whatever the bytes: a value or BadPacket. 10**6 inputs each with RHO_FULL=1, a replay of fewer by default."""
+
+    def test_every_parser_returns_or_raises_bad_packet_and_nothing_else(self) -> None:
+        runs = 1_000_000 if full() else 250
+        for seed in self.seeds(1, 1):
+            for name in FUZZ:
+                finding = attack(name, runs, seed)
+                self.assertIsNone(finding, str(finding))
+
+    def test_every_valid_input_is_taken(self) -> None:
+        for name, parse in FUZZ.items():
+            valid = corpus(name)
+            self.assertTrue(valid, name)
+            for data in valid:
+                try:
+                    parse(data)
+                except BadPacket as refused:
+                    if name in REFUSED_TOO:
+                        continue
+                    self.fail(f"{name} refuses its own corpus for {refused.reason}: {data.hex()}")
+
+    def test_every_parser_refuses_something(self) -> None:
+        for name, parse in FUZZ.items():
+            if name in TAKES_ALL:
+                continue
+            refused = 0
+            for _, data in zip(range(2_000), inputs(name, 1), strict=False):
+                try:
+                    parse(data)
+                except BadPacket:
+                    refused += 1
+                    break
+            self.assertTrue(refused, f"{name} took 2,000 inputs gone wrong")
+
+    def test_the_inputs_reach_95_percent_of_the_parsers_lines(self) -> None:
+        want: dict[CodeType, set[int]] = {}
+        for target in parsers.TARGETS.values():
+            for function in target.lines:
+                code = inspect_code(function)
+                # The def line itself belongs to nobody's call.
+                want[code] = {line for _, _, line in code.co_lines() if line and line != code.co_firstlineno}
+        reached: dict[CodeType, set[int]] = {code: set() for code in want}
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            lines = reached.get(frame.f_code)
+            if lines is None:
+                return None
+            lines.add(frame.f_lineno)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            for name, target in parsers.TARGETS.items():
+                count = 20 if "words" in name else 200 if target.lines else 0  # guessing what word was meant is slow
+                for data in (*corpus(name), *inputs_of(name, count)):
+                    with contextlib.suppress(BadPacket):
+                        target.parse(data)
+        finally:
+            sys.settrace(before)
+        lines = sum(map(len, want.values()))
+        missed = {code.co_qualname: sorted(want[code] - reached[code]) for code in want if want[code] - reached[code]}
+        share = 1 - sum(map(len, missed.values())) / lines
+        self.assertTrue(lines > 150, lines)
+        self.assertTrue(share >= 0.95, f"{share:.1%} of {lines} lines; missed {missed}")
+
+
+#: Entries whose corpus holds something that is refused on purpose, to be mutated into what is not.
+REFUSED_TOO = {
+    "keys.address.parse_address.checked", "keys.words.from_words", "secret.curve.exchange", "secret.handshake.finish",
+    "secret.seal.open", "wire.bech32.from_fives",
+}  # fmt: skip
+#: Entries that have a value for any bytes.
+TAKES_ALL = {"wire.datagram.split", "wire.datagram.unpack_address"}
+
+
+def inspect_code(function: Any) -> CodeType:
+    """The code of a function, under any decoration."""
+    while isinstance(function, functools.partial) or hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function.__code__
+
+
+def inputs_of(name: str, count: int) -> list[bytes]:
+    return [data for _, data in zip(range(count), inputs(name, 0), strict=False)]
+
+
+class FuzzerTests(SynchronousTestCase):
+    """The fuzzer itself."""
+
+    def plant(self, parse: Any) -> None:
+        target = parsers.Target(parse, lambda: [b"valid input of some length"])
+        self.patch(fuzz, "TARGETS", {"planted": target})
+        self.patch(fuzz, "FUZZ", {"planted": parse})
+
+    def test_the_same_seed_makes_the_same_inputs_and_another_does_not(self) -> None:
+        self.assertEqual(inputs_of("wire.frame.read_frame", 200), inputs_of("wire.frame.read_frame", 200))
+        other = [data for _, data in zip(range(200), inputs("wire.frame.read_frame", 1), strict=False)]
+        self.assertNotEqual(inputs_of("wire.frame.read_frame", 200), other)
+
+    def test_mutations_differ_from_the_input_in_many_ways_and_leave_it_alone(self) -> None:
+        random, data = Random(1), bytes(range(40))
+        found = [mutate(random, data, [b"\xaa" * 60]) for _ in range(2000)]
+        self.assertTrue(len(set(found)) > 1500)
+        self.assertEqual(bytes(range(40)), data)
+        self.assertTrue(any(len(one) < 40 for one in found) and any(len(one) > 40 for one in found))
+        self.assertTrue(any(one.endswith(b"\xaa" * 10) for one in found))
+        for empty in (b"",):
+            self.assertTrue(any(mutate(random, empty) for _ in range(100)))
+
+    def test_a_parser_that_breaks_its_promise_is_found_with_its_input(self) -> None:
+        def broken(data: bytes) -> object:
+            if len(data) < 3:
+                raise BadPacket("short")
+            if data[2] == 0xFF:
+                raise IndexError("two")
+            return data
+
+        self.plant(broken)
+        finding = attack("planted", 5000, 3)
+        assert finding is not None
+        self.assertEqual((0xFF, 3), (finding.data[2], finding.seed))
+        self.assertIsInstance(finding.error, IndexError)
+        self.assertIn(finding.data.hex(), str(finding))
+        again = attack("planted", 5000, 3)
+        assert again is not None
+        self.assertEqual((finding.run, finding.data), (again.run, again.data))
+
+    def test_the_command_tells_and_exits_by_what_it_found(self) -> None:
+        def command(*arguments: str) -> tuple[int, str, str]:
+            self.patch(sys, "stdout", io.StringIO())
+            self.patch(sys, "stderr", io.StringIO())
+            return fuzz.main(arguments), sys.stdout.getvalue(), sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+        self.plant(read_frame)
+        status, out, err = command("planted", "--runs", "100")
+        self.assertEqual((0, "planted: 100 inputs survived\n"), (status, out))
+        self.assertIn("planted: 100 of 100", err)
+        self.assertEqual((0, "planted\n", ""), command("--list"))
+        self.assertEqual(2, self.assertRaises(SystemExit, command, "nobody").code)
+        self.plant(lambda data: 1 // 0)
+        status, out, _ = command("--runs", "10", "--seed", "5")
+        self.assertEqual(1, status)
+        self.assertIn("BROKEN planted: ZeroDivisionError", out)
+        self.assertIn("seed 5, run 1", out)
