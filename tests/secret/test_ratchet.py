@@ -1,4 +1,4 @@
-"""The ratchet: both sides reach the next epoch whatever the net does to its messages, and nothing said meanwhile is lost."""
+"""The ratchet: both sides reach the next epoch whatever the net does to its messages, and nothing said is lost."""
 
 import random
 from pathlib import Path
@@ -259,7 +259,7 @@ class WhenTests(SynchronousTestCase):
             mono = due
             self.assertEqual(a.ratchet.tick(mono, RTT, a.rng), first)
             times.append(mono)
-        gaps = [after - before for before, after in zip([0.0, *times], times)]
+        gaps = [after - before for before, after in zip([0.0, *times], times, strict=False)]
         self.assertEqual(gaps[:4], [0.5, 1.0, 2.0, 4.0])
         self.assertEqual(gaps[-1], REPEAT_MOST)
 
