@@ -137,6 +137,12 @@ class Messages(SynchronousTestCase):
             self.assertIn("character 5, 'b'", said)
             self.assertNotIn("likely", said)
 
+    def test_one_wrong_character_is_placed_and_two_are_not(self) -> None:
+        text = self.GOOD[:20] + "q" + self.GOOD[21:]
+        said = self.refused(text)
+        self.assertIn(f"character 21, 'q', is wrong; likely meant: {self.GOOD[20]!r}", said)
+        self.assertIn("more than one character is wrong", self.refused(text[:30] + "qq" + text[32:]))
+
     def test_another_prefix_is_refused(self) -> None:
         self.assertIn("does not begin with rho1", self.refused(encode("bc", [1, 2, 3])))
         self.assertIn("character 1 is 'm'; likely meant: 'r'", self.refused("m" + self.GOOD[1:]))
