@@ -115,6 +115,12 @@ class HashcodeTable(Generic[T]):
         """The object of a live code, None for any other."""
         return self.live.get(code)
 
+    def assign(self, code: int, obj: T) -> None:
+        """Let a live code stand for another object from now on. Raises LocalError if it is not live."""
+        if code not in self.live:
+            raise LocalError(f"hashcode {code:08x} is not live")
+        self.live[code] = obj
+
     def free(self, code: int, mono: float) -> T:
         """End a code's life and return what it stood for. Raises LocalError if it is not live."""
         try:

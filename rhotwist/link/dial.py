@@ -131,14 +131,14 @@ class Dial:
         return [(path, datagram) for path in self.paths for datagram in datagrams]
 
     def _forms(self) -> tuple[bytes, ...]:
-        """This try's datagrams: a whole Hello or, every other time once whole hybrid ones met silence, a halved one."""
+        """This try's datagrams: a whole Hello and, once whole hybrid ones met silence, a halved one behind it."""
         sent = self._sent
         if sent is None:
             return ()
         if not SUITES[self._suite].kem:
             return (sent.datagram,)
-        if self._unanswered >= self._limits.loss_before_halving and self._tries % 2 == (1 if self._flags else 0):
-            return sent.halves if self._flags else sent.halves[:1]
+        if self._unanswered >= self._limits.loss_before_halving:
+            return (sent.datagram, *(sent.halves if self._flags else sent.halves[:1]))
         self._unanswered += 1
         return (sent.datagram,)
 

@@ -37,18 +37,18 @@ from rhotwist.secret.suite import mask
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.packet import COOKIE, TOKEN, TOKEN_REDIRECT, Hello, read_hello
 
-#: What a pending handshake is found by when its Hello is repeated: address 18, the client's hashcode, mac1.
+#: What a pending handshake is found by when its Hello is repeated: address 18, the client's hashcode, and mac1 or e.
 _Key = tuple[bytes, int, bytes]
 
 
 class Pending:
     """A handshake that waits for its Finish, until mono seconds."""
 
-    __slots__ = ("accept", "code", "half", "key", "until")
+    __slots__ = ("accept", "code", "half", "keys", "until")
 
-    def __init__(self, half: HalfOpen, key: _Key, code: int, accept: bytes, until: float) -> None:
+    def __init__(self, half: HalfOpen, keys: tuple[_Key, _Key], code: int, accept: bytes, until: float) -> None:
         self.half = half
-        self.key = key
+        self.keys = keys
         self.code = code
         self.accept = accept
         self.until = until
@@ -75,10 +75,11 @@ class Gate:
         self._load = Load()
         self.difficulty = puzzle.Difficulty(limits.puzzle_first, limits.puzzle_cap)
         self._by_hello: dict[_Key, Pending] = {}
+        self._count = 0
         self._order: deque[Pending] = deque()
 
     def __len__(self) -> int:
-        return len(self._by_hello)
+        return self._count
 
     def hello(self, data: bytes, path: Path, moment: Moment, room: bool) -> bytes | None:
         """What to answer a Hello with, if anything. room says whether a session would find place. Raises BadPacket."""
@@ -108,6 +109,10 @@ class Gate:
             hello = whole
             key = path.address, hello.header.sender, hello.mac1
         ephemeral = hello.noise[:32]
+        pending = self._by_hello.get((*key[:2], ephemeral))
+        if pending is not None:  # the same Hello came whole before, and its Accept answers both forms
+            self._counters["hello repeated"] += 1
+            return pending.accept
         over = self._load.share(mono) > self._limits.handshake_share
         bits = self.difficulty.update(mono, over)
         least = 0 if flags == TOKEN_REDIRECT else self.difficulty.least
@@ -124,7 +129,7 @@ class Gate:
                 return self._retry(hello, path, moment, handshake.SPENT)
             if demanded and not self._buckets.take(path.address, mono):
                 raise BadPacket("bucket")
-        if not room or len(self._by_hello) >= self._limits.half_open_max:
+        if not room or self._count >= self._limits.half_open_max:
             raise BadPacket("full")
         return self._accept(hello, key, path, moment)
 
@@ -135,7 +140,7 @@ class Gate:
     def demanded(self, mono: float) -> bool:
         """Whether strangers must prove their address now."""
         limits = self._limits
-        return len(self._by_hello) > limits.cookie_pending or self._load.share(mono) > limits.cookie_load
+        return self._count > limits.cookie_pending or self._load.share(mono) > limits.cookie_load
 
     def _proven(self, hello: Hello, address: bytes, moment: Moment) -> int | None:
         """The period of the cookie or token that a Hello carries, None if it has none that is valid."""
@@ -172,14 +177,21 @@ class Gate:
         except BadPacket:
             self._codes.free(code, mono)
             raise
-        pending = Pending(half, key, code, accept, mono + self._limits.half_open_life)
-        self._codes.live[code] = self._by_hello[key] = pending
+        keys = (key, (*key[:2], hello.noise[:32]))
+        pending = Pending(half, keys, code, accept, mono + self._limits.half_open_life)
+        self._codes.assign(code, pending)
+        for one in keys:
+            self._by_hello[one] = pending
+        self._count += 1
         self._order.append(pending)
         return accept
 
     def close(self, pending: Pending) -> None:
         """Its Finish was read: the handshake is pending no more, its code now the session's."""
-        self._by_hello.pop(pending.key, None)
+        if self._by_hello.get(pending.keys[0]) is pending:
+            self._count -= 1
+            for one in pending.keys:
+                del self._by_hello[one]
 
     def deadline(self) -> float | None:
         """When ``tick`` has something to do."""
@@ -189,8 +201,8 @@ class Gate:
         """Forget handshakes that took too long."""
         while self._order and self._order[0].until <= mono:
             pending = self._order.popleft()
-            if self._by_hello.get(pending.key) is pending:
-                del self._by_hello[pending.key]
+            if self._by_hello.get(pending.keys[0]) is pending:
+                self.close(pending)
                 self._codes.free(pending.code, mono)
                 self._counters["half-open expired"] += 1
 

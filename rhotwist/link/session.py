@@ -126,11 +126,15 @@ class Session:
 
     def dead(self, mono: float, limits: Limits) -> bool:
         """Something is under way and no authenticated packet has come for as long as a session survives that."""
-        return self.busy and mono - max(self.heard, self.alive) >= limits.session_dead
+        return self.confirmed and self.busy and mono - max(self.heard, self.alive) >= limits.session_dead
 
     def silent(self, mono: float) -> bool:
         """It is time to try a new session beside this one."""
-        return self.initiator and not self.redialled and self.busy and mono - max(self.heard, self.alive) >= REDIAL
+        return self._may_redial and self.busy and mono - max(self.heard, self.alive) >= REDIAL
+
+    @property
+    def _may_redial(self) -> bool:
+        return self.initiator and self.confirmed and not self.redialled and not self.draining
 
     def pings(self, mono: float) -> list[bytes]:
         """A Ping when one is due: to know that the peer lives, or to keep a NAT's door open."""
@@ -159,8 +163,9 @@ class Session:
             if self.exchange.busy:
                 since = max(self.heard, self.alive)
                 due.append(max(since, self.beat) + BEAT)
-                due.append(since + limits.session_dead)
-                if self.initiator and not self.redialled:
+                if self.confirmed:
+                    due.append(since + limits.session_dead)
+                if self._may_redial:
                     due.append(since + REDIAL)
         if self.keep:
             due.append(self.keep)

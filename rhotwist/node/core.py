@@ -321,9 +321,9 @@ class Node:
                 speaking.tell(state, session, speaking.messages.Working(hashcode=hashcode))
         for frame in session.pings(mono):
             state.send(session, frame)
-        if session.silent(mono) and session.confirmed and (session.own, session.peer) not in state.dials:
+        if session.silent(mono):
             session.redialled = True
-            if session.identity is not None and not session.draining:
+            if session.identity is not None and (session.own, session.peer) not in state.dials:
                 opening.dial(state, session.identity, session.peer, (session.path,), moment, old=session)
         if session.confirmed:
             machine = opening.ratchet(state, session)

@@ -70,7 +70,7 @@ def dial(
         identity, server, paths, code, order=state.order, limits=state.limits, rng=state.rng, kem=state.kem, mono=mono
     )
     dialing = Dialing(attempt, old)
-    state.codes.live[code] = dialing
+    state.codes.assign(code, dialing)
     state.dials[identity.public, server] = dialing
     token = state.tokens.pop(server, b"")
     if redirected is not None:
@@ -131,7 +131,7 @@ def accepted(state: State, dialing: Dialing, data: bytes, path: Path, moment: Mo
             dialing.waiting.pop(0)
     datagram, keys = answer.finish(payload.encode())
     session.keyed(_seal(state, keys, attempt.code, answer.peer_code), attempt.code, keys.h)
-    state.codes.live[attempt.code] = session
+    state.codes.assign(attempt.code, session)
     dialing.session = session
     sent(state, attempt.finish(datagram, mono))
     state.schedule(dialing, attempt.due)
@@ -186,6 +186,7 @@ def finished(
     session.proven_peer = frozenset(proven)
     full = len(state.sessions) >= state.limits.session_max and bool(state.siblings)
     gone = state.sessions.add(code, session, mono)
+    state.codes.assign(code, session)
     if gone is not None:
         state.counters["evicted"] += 1
         lost(state, gone, "the session was idle and made room", mono)
