@@ -16,15 +16,10 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from rhotwist.errors import BadPacket, LocalError
 from rhotwist.moment import Rng
-from rhotwist.secret import audit
+from rhotwist.secret import audit, labels
 from rhotwist.secret.noise import hmac_sha256
 from rhotwist.secret.suite import choose
 from rhotwist.wire.packet import COOKIE_SIZE, HEADER, MAC_SIZE, RETRY, RETRY_SIZE, VERSION, Header, Hello, read_header
-
-_PROLOGUE = b"rho/noise/1"
-_MAC1 = b"rho/mac1/1"
-_RETRY = b"rho/retry/1"
-_SESSION = b"rho/session/1"
 
 WHOLE = 0x01  # fragment byte of a packet that is not cut: fragment 0 of 1
 LEAST_LARGEST = 1232  # bytes; every path of IPv6 carries that many in one datagram (1,280 less 48 of headers)
@@ -58,7 +53,7 @@ class WrongSuite(BadPacket):
 @functools.lru_cache(maxsize=1024)
 def mac1_key(server: bytes) -> bytes:
     """What mac1 of every Hello for that server is keyed with, 32 bytes; who knows the server's key knows it."""
-    return _sha256(_MAC1 + server).digest()
+    return _sha256(labels.MAC1 + server).digest()
 
 
 def mac1(key: bytes, body: bytes) -> bytes:
@@ -73,13 +68,13 @@ def check_mac1(hello: Hello, key: bytes) -> bool:
 
 def accept_key(server: bytes, hello_mac1: bytes) -> bytes:
     """What mac1 of an Accept is keyed with: only who saw that Hello can make one."""
-    return _sha256(_MAC1 + server + hello_mac1).digest()
+    return _sha256(labels.MAC1 + server + hello_mac1).digest()
 
 
 def prologue(server: bytes, header: Header, cookie: bytes, puzzle: bytes) -> bytes:
     """Everything a Hello says in clear, and whom it is for, as Noise's prologue; the fragment byte counts as 0."""
     clear = header.encode()
-    return b"".join((_PROLOGUE, server, clear[:2], b"\0", clear[3:], cookie, puzzle))
+    return b"".join((labels.NOISE, server, clear[:2], b"\0", clear[3:], cookie, puzzle))
 
 
 def check_header(header: Header, kind: int, suite: int, sender: int | None, receiver: int) -> None:
@@ -197,7 +192,7 @@ def retry(server: bytes, hello: Hello, cookie: bytes, *, difficulty: int, mask: 
     if len(cookie) != COOKIE_SIZE:
         raise LocalError(f"a cookie has {COOKIE_SIZE} bytes, not {len(cookie)}")
     header = Header(RETRY, hello.header.suite, WHOLE, 0, 0, hello.header.sender).encode()
-    key, nonce = _sha256(_RETRY + server + hello.mac1).digest(), rng(_RETRY_NONCE)
+    key, nonce = _sha256(labels.RETRY + server + hello.mac1).digest(), rng(_RETRY_NONCE)
     plain = _RETRIED.pack(cookie, difficulty, VERSION, mask, reason, 0)
     if audit.hook is not None:
         audit.hook(key, nonce, audit.digest_of(plain, header))
@@ -212,7 +207,7 @@ def read_retry(data: bytes, server: bytes, mac1s: tuple[bytes, ...], *, suite: i
     header, nonce, sealed = data[:HEADER], data[HEADER : HEADER + _RETRY_NONCE], data[HEADER + _RETRY_NONCE :]
     for mac in mac1s:
         try:
-            plain = ChaCha20Poly1305(_sha256(_RETRY + server + mac).digest()).decrypt(nonce, sealed, header)
+            plain = ChaCha20Poly1305(_sha256(labels.RETRY + server + mac).digest()).decrypt(nonce, sealed, header)
         except InvalidTag:
             continue
         cookie, difficulty, version, mask, reason, zero = _RETRIED.unpack(plain)
@@ -241,4 +236,4 @@ class SessionKeys:
 
 def session_keys(suite: int, split: tuple[bytes, bytes], h: bytes, initiator: bool, peer: bytes) -> SessionKeys:
     """Root 0 = HMAC(k1 ‖ k2, label ‖ h)."""
-    return SessionKeys(suite, hmac_sha256(split[0] + split[1], _SESSION + h), h, initiator, peer)
+    return SessionKeys(suite, hmac_sha256(split[0] + split[1], labels.SESSION + h), h, initiator, peer)

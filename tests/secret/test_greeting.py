@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import BadPacket, LocalError
 from rhotwist.keys.pair import SeedKey
-from rhotwist.secret import greeting
 from rhotwist.secret.greeting import (
     COOKIE_WANTED,
     Answer,
@@ -68,13 +67,6 @@ class MacTest(SynchronousTestCase):
         said = [prologue(server, Header(1, 2, fragment, 4, 5, 0), cookie, puzzle) for fragment in (0x01, 0x02, 0x12)]
         clear = bytes.fromhex("11 02 00 04 00000005 00000000")
         self.assertEqual(said, [b"rho/noise/1" + server + clear + cookie + puzzle] * 3)
-
-    def test_no_label_is_a_prefix_of_another(self) -> None:
-        labels = [value for name, value in vars(greeting).items() if isinstance(value, bytes) and value[:4] == b"rho/"]
-        self.assertEqual(len(labels), 4)
-        for one in labels:
-            for other in labels:
-                self.assertTrue(one is other or not other.startswith(one))
 
 
 class HeaderTest(SynchronousTestCase):

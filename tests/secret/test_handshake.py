@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +17,7 @@ from rhotwist.secret.suite import SUITES, choose, mask
 from rhotwist.wire.packet import COOKIE, HEADER, MAC_SIZE, read_hello
 from tests import FULL
 from tests.secret.handshakes import ADDRESS, ALL, CLIENT_CODE, SERVER_CODE, Audit, Pair, flipped, joined, negative
+from tests.secret.worked import Recorded, recorded, run
 
 
 class HandshakeTest(SynchronousTestCase):
@@ -273,3 +275,19 @@ class DowngradeTest(SynchronousTestCase):
             before = OPERATIONS.total
             self.assertRaises(WrongSuite, pair.accept, hello, 2**32 - 1)
             self.assertEqual(OPERATIONS.total, before)
+
+
+class WorkedTest(SynchronousTestCase):
+    def test_every_suite_s_recorded_handshake_comes_out_byte_for_byte(self) -> None:
+        cases = recorded()
+        self.assertEqual(set(cases), set(SUITES))
+        for suite, case in cases.items():
+            kem = Recorded(case.get("shared", b""), case.get("ct", b""))
+            self.assertEqual("ct" in case, SUITES[suite].kem)
+            self.assertEqual(run(suite, kem), case)
+
+    def test_the_page_shows_the_recorded_one_of_suite_1(self) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "spec" / "handshake.md").read_text(encoding="utf-8")
+        text = "".join(page.split())
+        for name, value in recorded()[1].items():
+            self.assertIn(value.hex(), text, name)
