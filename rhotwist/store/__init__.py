@@ -1,0 +1,1 @@
+"""Everything on disk: databases, private files, the data folder. Synchronous; only ``service`` imports it."""

@@ -1,0 +1,28 @@
+"""Named places where a test may kill the process: ``RHO_CRASH=upgrade-copied`` ends it there as ``kill -9`` would."""
+
+from __future__ import annotations
+
+import os
+
+#: Every place by name, and what is on disk when it is reached.
+POINTS = {
+    "upgrade-copying": "the copy before an upgrade is written under its temporary name",
+    "upgrade-copied": "the copy has its name, the database is as before",
+    "upgrade-statement": "one statement of an upgrade is done, its transaction open",
+    "upgrade-commit": "all statements of an upgrade are done, its transaction open",
+    "upgrade-done": "one upgrade is committed",
+    "write-commit": "a batch of operations is done, its transaction open",
+    "write-committed": "a batch is committed, nobody has been told",
+    "file-created": "a temporary file exists, empty",
+    "file-written": "it is whole and synced",
+    "file-kept": "the old file is also the previous generation",
+    "file-renamed": "the new file has its name, the folder is not synced",
+}
+STATUS = 137
+"""Exit status of such an end: what a shell shows after SIGKILL."""
+
+
+def crashpoint(name: str) -> None:
+    """End the process here, without cleaning up, if the environment names this place."""
+    if os.environ.get("RHO_CRASH") == name:
+        os._exit(STATUS)
