@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
+from typing import Any
 
 from rhotwist.errors import LocalError
 
@@ -26,7 +27,7 @@ class Event:
     __slots__ = ("context", "deadline", "due", "hashcode", "idle", "peer", "request_hash")
 
     def __init__(
-        self, peer: bytes, hashcode: int, request_hash: bytes, deadline: float, context: object
+        self, peer: bytes, hashcode: int, request_hash: bytes, deadline: float, context: Any
     ) -> None:
         self.peer = peer
         self.hashcode = hashcode
@@ -57,7 +58,7 @@ class PendingEvents:
         return self._live.get(event.hashcode) is event
 
     def add(
-        self, peer: bytes, hashcode: int, request_hash: bytes, deadline: float, context: object = None
+        self, peer: bytes, hashcode: int, request_hash: bytes, deadline: float, context: Any = None
     ) -> Event:
         """A new pending event that times out at deadline, or never if that is ``math.inf``.
 

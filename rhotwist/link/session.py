@@ -36,8 +36,7 @@ class Session:
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",
         "heard", "identity", "keep", "keep_step", "own", "path", "peer", "peer_done", "proven_own", "proven_peer",
-        "proving", "ratchet", "redialled", "redirect", "roam", "seal", "successor", "suite", "unproven", "welcome",
-        "welcomes",
+        "ratchet", "redialled", "redirect", "roam", "seal", "successor", "suite", "welcome", "welcomes",
     )  # fmt: skip
 
     seal: PacketSeal
@@ -60,8 +59,6 @@ class Session:
         self.roam: Candidate | None = None
         self.proven_own: frozenset[bytes] = frozenset()
         self.proven_peer: frozenset[bytes] = frozenset()
-        self.unproven: list[object] | None = None
-        self.proving = False
         self.redirect: Redirect | None = None
         self.heard = self.alive = mono
         self.beat = 0.0

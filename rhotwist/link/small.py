@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from typing import Any
 
 from rhotwist.limits import Limits
 from rhotwist.wire.frame import Rest, Said, pack_message
@@ -28,7 +29,7 @@ class Outgoing:
 
     __slots__ = ("context", "due", "hashcode", "number", "repeats", "rest", "schema", "sent")
 
-    def __init__(self, hashcode: int, schema: int, rest: Rest, context: object) -> None:
+    def __init__(self, hashcode: int, schema: int, rest: Rest, context: Any) -> None:
         self.hashcode = hashcode
         self.schema = schema
         self.rest = rest

@@ -13,7 +13,7 @@ from rhotwist.node.state import State
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import Said, pack_control, pack_reply
-from rhotwist.wire.message import NO_HASH, compose
+from rhotwist.wire.message import NO_HASH, Message, compose
 from rhotwist.wire.schema import Schema
 
 
@@ -66,19 +66,19 @@ def _again(state: State, session: Session, verdict: Verdict, taken: Taken | None
         state.send(session, pack_control(Working.identifier, Working(hashcode=taken.hashcode).encode()))
 
 
-def _handle(state: State, session: Session, taken: Taken | None, message: object, path: Path, mono: float) -> None:
-    schema = state.vocabulary.get(message.schema)  # type: ignore[attr-defined]
+def _handle(state: State, session: Session, taken: Taken | None, message: Message, path: Path, mono: float) -> None:
+    schema = state.vocabulary.get(message.schema)
     if schema is None or schema.identifier not in state.handled:
         _refuse(state, session, taken, RefusalCode.NOT_SPOKEN, mono)
         return
     try:
-        body = schema.decode(message.body)  # type: ignore[attr-defined]
+        body = schema.decode(message.body)
     except BadPacket:
         state.counters["bad body"] += 1
         _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
         return
     state.jobs.append(
-        Call(session.peer, message.source, message.destination, body, message.hash, path, session, taken)  # type: ignore[attr-defined]
+        Call(session.peer, message.source, message.destination, body, message.hash, path, session, taken)
     )
 
 
@@ -104,7 +104,7 @@ def _prove(state: State, session: Session, request: Prove) -> Proofs:
     theirs, ours = (RESPONDER, INITIATOR) if session.initiator else (INITIATOR, RESPONDER)
     for proof in request.own:
         session.proven_peer |= {read_proof(proof, theirs, session.binding, *parties(session))}
-    proofs = []
+    proofs: list[bytes | None] = []
     for wallet in request.asked:
         key = state.wallets.get(wallet)
         if key is None or (session.initiator and wallet not in session.proven_own):

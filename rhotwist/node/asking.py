@@ -25,7 +25,7 @@ from rhotwist.link.session import Session
 from rhotwist.link.small import Outgoing
 from rhotwist.node import jobs
 from rhotwist.node.state import Ask, State
-from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof
+from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, wallet_of
 from rhotwist.secret.suite import SUITES
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import Answered, pack_control, pack_message
@@ -85,10 +85,9 @@ def offer(state: State, session: Session, ask: Ask, mono: float) -> None:
     """Send an ask over an open session, after the proofs it needs."""
     ask.session = session
     if _unproven(session, ask):
-        if session.unproven is None:
-            session.unproven = []
-        session.unproven.append(ask)
-        if not session.proving:
+        waiting = state.unproven.setdefault(session.code, [])
+        waiting.append(ask)
+        if len(waiting) == 1:
             _prove(state, session, mono)
         return
     submit(state, session, ask, mono)
@@ -159,9 +158,9 @@ def _wants(session: Session, ask: Ask) -> bytes | None:
 
 def _prove(state: State, session: Session, mono: float) -> None:
     """Ask for what those that wait need, with one request of the protocol's own."""
-    waiting = session.unproven or []
+    waiting = state.unproven[session.code]
     own = {key.public: key for ask in waiting if (key := _gives(session, ask)) is not None}
-    asked = list(dict.fromkeys(key for ask in waiting if (key := _wants(session, ask)) is not None))
+    asked = list(dict.fromkeys(wallet for ask in waiting if (wallet := _wants(session, ask)) is not None))
     role = INITIATOR if session.initiator else RESPONDER
     given = list(own.values())[:PROOFS_AT_ONCE]
     proofs = tuple(prove(key, role, session.binding, *parties(session)) for key in given)
@@ -170,19 +169,18 @@ def _prove(state: State, session: Session, mono: float) -> None:
         waiting[0].identity, session.peer, Prove.identifier, body.encode(), reply=Proofs, source=None, destination=None,
         random=state.rng(16), paths=(),
     )  # fmt: skip
-    session.proving = True
     ask.session = session
     begin(state, ask, mono + state.limits.request_timeout, mono)
-    session.proven_own |= {key.public for key in given}
     submit(state, session, ask, mono)
 
 
 def _proven(state: State, session: Session, ask: Ask, outcome: object, mono: float) -> None:
     """Proofs have come, or not: let go those that waited for them."""
-    session.proving = False
-    waiting, session.unproven = session.unproven or [], None
+    waiting = state.unproven.pop(session.code, [])
     if isinstance(outcome, Proofs):
-        asked = Prove.decode(ask.body).asked
+        request = Prove.decode(ask.body)
+        asked = request.asked
+        session.proven_own |= {wallet_of(proof) for proof in request.own}
         role = RESPONDER if session.initiator else INITIATOR
         for wallet, proof in zip(asked, outcome.proofs, strict=False):
             try:
@@ -214,7 +212,7 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
         state.counters["late"] += 1
         return
     state.codes.free(event.hashcode, mono)
-    ask: Ask = event.context  # type: ignore[assignment]  # whose context is always an Ask
+    ask: Ask = event.context
     exchange = session.requests(state.limits)
     request = exchange.answered(event.hashcode, mono)
     outcome = _outcome(ask, frame)
@@ -274,8 +272,9 @@ def ended(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:
     if session is not None:
         if session.exchange is not None:
             session.exchange.withdraw(event.hashcode)
-        if session.unproven and ask in session.unproven:
-            session.unproven.remove(ask)
+        waiting = state.unproven.get(session.code, [])
+        if ask in waiting:
+            waiting.remove(ask)
     else:
         dialing = state.dials.get((ask.identity.public, ask.target))
         if dialing is not None and ask in dialing.waiting:
@@ -289,7 +288,7 @@ def ended(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:
 def expire(state: State, mono: float) -> None:
     """Fail what has waited as long as its caller said."""
     for event in state.pending.expire(mono):
-        ask: Ask = event.context  # type: ignore[assignment]
+        ask: Ask = event.context
         if ask.session is None:
             error: RequestFailed = Unreachable("nobody who holds that key answered at that address")
         else:
@@ -299,15 +298,14 @@ def expire(state: State, mono: float) -> None:
 
 def lose(state: State, session: Session, why: str, mono: float) -> list[Ask]:
     """Fail what was sent over a session that is gone; what was not sent comes back, to go elsewhere."""
-    unsent: list[Ask] = list(session.unproven or [])
-    session.unproven = None
+    unsent = state.unproven.pop(session.code, [])
     exchange, session.exchange = session.exchange, None
     if exchange is None:
         return unsent
     state.reserved -= exchange.kept
-    waiting: list[Ask] = [request.context for request in exchange.unsent()]  # type: ignore[misc]
+    waiting = [request.context for request in exchange.unsent()]
     for request in exchange.abandoned():
-        fail(state, request.context, SessionLost(why), mono)  # type: ignore[arg-type]
+        fail(state, request.context, SessionLost(why), mono)
     return [ask for ask in unsent + waiting if ask.event is None or ask.event in state.pending]
 
 

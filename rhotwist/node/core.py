@@ -17,7 +17,7 @@ from rhotwist.event.pending import Event
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.link.gate import Pending
-from rhotwist.link.messages import Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome
+from rhotwist.link.messages import Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome, Working
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment, Rng
 from rhotwist.node import answering, asking, opening, speaking
@@ -318,7 +318,7 @@ class Node:
             for frame in frames:
                 state.send(session, frame)
             for hashcode in working:
-                speaking.tell(state, session, speaking.messages.Working(hashcode=hashcode))
+                speaking.tell(state, session, Working(hashcode=hashcode))
         for frame in session.pings(mono):
             state.send(session, frame)
         if session.silent(mono):

@@ -123,7 +123,7 @@ def accepted(state: State, dialing: Dialing, data: bytes, path: Path, moment: Mo
     payload = FinishPayload(dialing.old is not None, attempt.ticket, proofs)
     session = Session(path, own=own, peer=server, suite=answer.suite, mono=mono)
     session.identity = attempt.identity
-    session.proven_own = frozenset(sources)
+    session.proven_own = frozenset(key.public for key in given)
     if dialing.waiting and dialing.old is None:
         frame = asking.first_frame(state, session, dialing.waiting[0], payload.room(), mono)
         if frame:
@@ -279,9 +279,8 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
         state.pairs[pair] = winner
         _drain(state, loser, mono)
         if loser.exchange is not None:
-            waiting += [request.context for request in loser.exchange.unsent()]  # type: ignore[misc]
-        waiting += loser.unproven or []  # type: ignore[arg-type]
-        loser.unproven = None
+            waiting += [request.context for request in loser.exchange.unsent()]
+        waiting += state.unproven.pop(loser.code, [])
     else:
         state.pairs[pair] = session
         waiting += _replace(state, session, old, mono)
@@ -300,13 +299,12 @@ def _crossed(one: Session, other: Session) -> tuple[Session, Session]:
 def _replace(state: State, session: Session, old: Session, mono: float) -> list[Ask]:
     """Let a newer session of the same initiator take over; the asks that have not been sent yet."""
     if session.continues is old and old.exchange is not None:
-        unproven: list[Ask] = list(old.unproven or [])  # type: ignore[arg-type]
-        old.unproven = None
+        unproven = state.unproven.pop(old.code, [])
         session.exchange, old.exchange = old.exchange, None
         old.successor = session
         session.exchange.hurry(mono)
         for request in [*session.exchange.outstanding.values(), *session.exchange.held.values()]:
-            request.context.session = session  # type: ignore[attr-defined]
+            request.context.session = session
         session.proven_own |= old.proven_own & frozenset(state.wallets)
         state.schedule(session, mono)
         forget(state, old, mono)
@@ -371,10 +369,9 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
         raise BadPacket("redirect")
     pair: Pair = (session.own, server)
     exchange = session.exchange
-    waiting: list[Ask] = list(session.unproven or [])  # type: ignore[arg-type]
-    session.unproven = None
+    waiting = state.unproven.pop(session.code, [])
     if exchange is not None:
-        waiting += [request.context for request in exchange.not_taken(body.taken) + exchange.unsent()]  # type: ignore[misc]
+        waiting += [request.context for request in exchange.not_taken(body.taken) + exchange.unsent()]
     moved = [ask for ask in waiting if _wanted(state, ask) and asking.retarget(state, ask, server, mono)]
     state.counters["redirected"] += 1
     if pair not in state.pairs and pair not in state.dials and moved:

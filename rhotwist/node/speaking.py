@@ -81,7 +81,7 @@ def _got(state: State, session: Session, body: messages.Got, path: Path, moment:
 
 def _rekey(state: State, session: Session, body: messages.Rekey, path: Path, moment: Moment) -> None:
     machine = opening.ratchet(state, session)
-    give(state, session, machine.on_rekey(ratchet.Rekey(body.epoch, body.key), state.rng))
+    give(state, session, machine.on_rekey(ratchet.Rekey(body.epoch, body.key), moment.mono, state.rng))
     state.schedule(session, machine.deadline())
 
 

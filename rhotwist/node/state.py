@@ -100,6 +100,8 @@ class State:
         self.pairs: dict[Pair, Session] = {}
         self.dials: dict[Pair, Dialing] = {}
         self.aliases: dict[Pair, bytes] = {}
+        #: By session code: asks that wait for proofs which are on their way.
+        self.unproven: dict[int, list[Ask]] = {}
         self.pending = PendingEvents()
         self.codes: HashcodeTable[Any] = HashcodeTable(
             rng(32), limits.quarantine, start=int.from_bytes(rng(4), "big")

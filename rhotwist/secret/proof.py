@@ -59,6 +59,11 @@ def read_proof(proof: bytes, role: int, binding: bytes, client: bytes, server: b
     return wallet
 
 
+def wallet_of(proof: bytes) -> bytes:
+    """The wallet that a proof of our own making names; of a peer's it says nothing until ``read_proof`` has."""
+    return proof[_WALLET]
+
+
 def _signed(role: int, wallet: bytes, binding: bytes, client: bytes, server: bytes) -> bytes:
     if role not in (INITIATOR, RESPONDER, LOGIN):
         raise LocalError(f"role {role} is none of 1, 2, 3")
