@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from rhotwist.keys.pair import SeedKey, x_form
@@ -97,7 +98,7 @@ class Pair:
         return self.mac_hello(header.encode() + state.write_tokens() + state.write_payload(payload) + bytes(24))
 
 
-def flipped(data: bytes, step: int = 1, end: int | None = None) -> Any:
+def flipped(data: bytes, step: int = 1, end: int | None = None) -> Iterator[bytes]:
     """Every copy of data with one bit of its first end bytes changed; with a step, every step-th of them."""
     for bit in range(0, 8 * (len(data) if end is None else end), step):
         at, value = bit // 8, 1 << bit % 8

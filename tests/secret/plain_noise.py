@@ -38,7 +38,7 @@ class Plain:
         self.ck = self.h
         self.aes = "AESGCM" in name
         self.kem = kem
-        self.s, self.rs = static, remote
+        self.s, self.rs = static, remote or b""
         self.mix_hash(prologue)
         self.mix_hash(remote if remote is not None else public_of(static))
 

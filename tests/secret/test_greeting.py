@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -37,9 +39,9 @@ OFFER = Offer((4, 3, 2, 1), 1500, 0x01020304)
 ANSWER = Answer(30, 1232, 5, 0xAABBCCDD, ADDRESS)
 
 
-def reason(case: SynchronousTestCase, call: object, *args: object, **named: object) -> str:
+def reason(case: SynchronousTestCase, call: Callable[..., object], *args: object, **named: object) -> str:
     """The slug of the BadPacket that a call must raise."""
-    return str(case.assertRaises(BadPacket, call, *args, **named).reason)  # type: ignore[arg-type]
+    return str(case.assertRaises(BadPacket, call, *args, **named).reason)
 
 
 class MacTest(SynchronousTestCase):
@@ -171,9 +173,14 @@ class RetryTest(SynchronousTestCase):
         self.pair = Pair(2)
         self.hello = read_hello(self.pair.hello(1).datagram)
 
-    def made(self, **change: object) -> bytes:
-        said = {"difficulty": 9, "mask": 30, "reason": COOKIE_WANTED, "rng": random.Random(1).randbytes} | change
-        return retry(self.pair.server.public, self.hello, b"c" * 16, **said)  # type: ignore[arg-type]
+    def made(self, **change: Any) -> bytes:
+        said: dict[str, Any] = {
+            "difficulty": 9,
+            "mask": 30,
+            "reason": COOKIE_WANTED,
+            "rng": random.Random(1).randbytes,
+        } | change
+        return retry(self.pair.server.public, self.hello, b"c" * 16, **said)
 
     def read(self, data: bytes) -> Retry:
         macs = (bytes(16), self.hello.mac1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -82,7 +84,7 @@ class HandshakeTest(SynchronousTestCase):
     def test_a_retry_to_a_first_half_is_read_and_one_to_a_second_half_is_not(self) -> None:
         pair = Pair()
         sent = pair.hello(4)
-        said = {"difficulty": 0, "mask": ALL, "reason": 1, "rng": pair.rng}
+        said: dict[str, Any] = {"difficulty": 0, "mask": ALL, "reason": 1, "rng": pair.rng}
         for data in (sent.datagram, sent.halves[0]):
             answer = retry(pair.server.public, read_hello(data), b"c" * 16, **said)
             self.assertEqual(sent.read_retry(answer).cookie, b"c" * 16)
@@ -132,10 +134,10 @@ class HandshakeTest(SynchronousTestCase):
 class FlipTest(SynchronousTestCase):
     """An editor on the path. One who knows the server's key and saw the Hello can make every MAC in clear anew."""
 
-    def refused(self, call: object, datas: object) -> int:
+    def refused(self, call: Callable[[bytes], object], datas: Iterable[bytes]) -> int:
         count = 0
-        for data in datas:  # type: ignore[attr-defined]
-            self.assertRaises(BadPacket, call, data)  # type: ignore[arg-type]
+        for data in datas:
+            self.assertRaises(BadPacket, call, data)
             count += 1
         return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,7 +22,7 @@ class AcceptTest(SynchronousTestCase):
         self.pair = Pair(1)
 
     def reason(self, data: bytes) -> str:
-        return self.assertRaises(BadPacket, self.pair.accept, data).reason
+        return str(self.assertRaises(BadPacket, self.pair.accept, data).reason)
 
     def test_a_payload_with_anything_odd_is_refused(self) -> None:
         for suite in (1, 4):
@@ -74,9 +75,15 @@ class AcceptTest(SynchronousTestCase):
 
     def test_our_own_mistakes_raise_at_once(self) -> None:
         hello = read_hello(self.pair.hello(1).datagram)
-        good = {"code": SERVER_CODE, "mask": ALL & 2, "address": ADDRESS, "rng": self.pair.rng, "kem": ML_KEM_768}
+        good: dict[str, Any] = {
+            "code": SERVER_CODE,
+            "mask": ALL & 2,
+            "address": ADDRESS,
+            "rng": self.pair.rng,
+            "kem": ML_KEM_768,
+        }
         for change in ({"code": 0}, {"address": bytes(17)}, {"largest": 1231}):
-            self.assertRaises(LocalError, accept, self.pair.server, hello, **good | change)  # type: ignore[arg-type]
+            self.assertRaises(LocalError, accept, self.pair.server, hello, **good | change)
 
 
 class HalfOpenTest(SynchronousTestCase):
@@ -143,6 +150,7 @@ class HalfOpenTest(SynchronousTestCase):
         for suite in (1, 4):
             _, half = pair.accept(pair.hello(suite).datagram)
             state = half._state
+            assert state is not None
             size = sys.getsizeof(half) + sys.getsizeof(state)
             for name in state.__slots__:
                 value = getattr(state, name)
