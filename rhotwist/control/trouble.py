@@ -139,10 +139,6 @@ PROCESS_BUSY = Entry(
     "RHO-1118", "the {role} process did not answer in {seconds} s", "it is busy, or stopped",
     "try again with a longer --timeout; see: rho status",
 )
-NODE_KEY_OPEN = Entry(
-    "RHO-1119", "{path} can be read by others", "it is a secret key and its mode is {mode}",
-    "chmod 600 {path}; if others may have read it, move it away: the node then has a new address",
-)
 REQUEST_UNREADABLE = Entry("RHO-1120", "the request cannot be read", "{why}", "use rho of the same version")
 
 # --- wallets and passphrases -----------------------------------------------------------------------------------------
@@ -237,6 +233,7 @@ RECEIPT_WRONG = Entry(
     "RHO-2214", "{peer} confirmed another message than ours", "{why}", "ask its owner; the message may not be kept",
     UNVERIFIED,
 )
+TEXT_EMPTY = Entry("RHO-2216", "the message is empty", "there is nothing to send", "say something with -m", USAGE)
 TO_ITSELF = Entry(
     "RHO-2215", "{wallet} cannot send to itself", "sender and receiver are one wallet", "name another", USAGE
 )

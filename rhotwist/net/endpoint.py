@@ -155,18 +155,21 @@ class RhoNode:
         return Peer(self, check_key(at))
 
     def ask(
-        self, peer: Peer, body: Request[R], timeout: float | None, source: SeedKey | None, destination: bytes | None
-    ) -> Deferred[R]:
+        self, peer: Peer, body: Request[R], timeout: float | None, *, source: SeedKey | None = None,
+        destination: bytes | None = None, identity: SeedKey | None = None,
+    ) -> Deferred[R]:  # fmt: skip
         """``Peer.request``."""
         if not isinstance(body, Request):
             raise LocalError(f"{type(body).__name__} has no reply; tell it, or declare it as a Request[...]")
 
         def fire(paths: Sequence[Path], timeout: float | None) -> Event:
             return self.core.fire(
-                peer.key, body, self._now(), timeout=timeout, paths=paths, source=source, destination=destination
-            )
+                peer.key, body, self._now(), timeout=timeout, paths=paths, source=source, destination=destination,
+                identity=identity,
+            )  # fmt: skip
 
-        return self._fire(peer, timeout, fire)
+        reply: Deferred[R] = self._fire(peer, timeout, fire)
+        return reply
 
     def ping(self, peer: Peer, timeout: float | None) -> Deferred[jobs.Reached]:
         """``Peer.ping``."""
@@ -174,7 +177,8 @@ class RhoNode:
         def fire(paths: Sequence[Path], timeout: float | None) -> Event:
             return self.core.ping(peer.key, self._now(), timeout=timeout, paths=paths)
 
-        return self._fire(peer, timeout, fire)
+        reply: Deferred[jobs.Reached] = self._fire(peer, timeout, fire)
+        return reply
 
     def tell(self, peer: Peer, body: Schema, source: SeedKey | None, destination: bytes | None) -> None:
         """``Peer.tell``."""
@@ -327,7 +331,11 @@ class RhoNode:
         self._trigger = None
         if self.driver.closed:
             return
-        self.core.close(self._now())
+        try:
+            self.core.close(self._now())
+        except Exception:
+            # Whatever it is, the sockets shall not stay open for it.
+            self.driver.faults.failure("closing the node", Failure())
         self.driver.close()
         for looking in list(self._looking):
             looking.cancel()

@@ -37,14 +37,18 @@ class Peer:
         *,
         source: SeedKey | None = None,
         destination: bytes | None = None,
+        identity: SeedKey | None = None,
     ) -> Deferred[R]:
         """Ask, over a session that is opened if there is none. Fires with the reply.
 
         timeout is in seconds, ``Limits.request_timeout`` if None. source is the wallet that speaks, this node if None;
-        destination the wallet that is spoken to, 32 bytes, the peer if None. Raises LocalError at once for what cannot
+        destination the wallet that is spoken to, 32 bytes, the peer if None. identity is who we are to the peer, this
+        node if None; each has a session of its own. Raises LocalError at once for what cannot
         be sent; fails with a RequestFailed otherwise. Cancelling withdraws the request, and fails it with Cancelled.
         """
-        return self._node.ask(self, body, timeout, source, destination)
+        return self._node.ask(
+            self, body, timeout, source=source, destination=destination, identity=identity
+        )
 
     def tell(self, body: Schema, *, source: SeedKey | None = None, destination: bytes | None = None) -> None:
         """Say something that wants no answer, and learn nothing of its fate. Raises LocalError at once."""

@@ -51,7 +51,7 @@ def prepare(path: Path) -> None:
 class FolderLock:
     """A folder held by this process in one role, until ``release`` or the end of the process, however it ends.
 
-    Take it after a daemon has forked: the lock file names the process that took it.
+    A fork keeps it; the child then calls ``note_pid``, because the lock file names the process that holds it.
     Raises OperatorError: RHO-1102, with the holder's pid, if another process has the folder, RHO-1101 if it cannot be
     used.
     """
@@ -70,11 +70,16 @@ class FolderLock:
             holder = f" (pid {pid})" if pid else ""
             raise trouble.FOLDER_LOCKED(path=path, role=role, holder=holder) from error
         try:
-            os.ftruncate(self._fd, 0)
-            os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))
+            self.note_pid()
         except OSError as error:
             os.close(self._fd)
             raise _unusable(path, error) from error
+
+    def note_pid(self) -> None:
+        """Write this process's number into the lock file: again after a fork, over which the lock is kept."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))
 
     def release(self) -> None:
         """Let the folder go. A second call does nothing. The file stays: removing it could unlock a third process."""

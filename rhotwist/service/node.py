@@ -1,0 +1,186 @@
+"""A running process of either role: node, control socket, what it remembers of machines. ``wallet.py`` adds wallets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from twisted.application import service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+
+from rhotwist.control import trouble, verbs
+from rhotwist.control.values import Nothing, Status
+from rhotwist.control.verbs import Verb
+from rhotwist.net.clock import now
+from rhotwist.net.endpoint import RhoNode
+from rhotwist.net.udp import UdpPort
+from rhotwist.node.core import Node
+from rhotwist.node.jobs import KeepToken
+from rhotwist.node.state import Sibling
+from rhotwist.secret.cookie import SAVED, StatelessSecrets
+from rhotwist.service import status
+from rhotwist.service.claim import Claim
+from rhotwist.service.control_server import ControlSite, Handler
+from rhotwist.store import tokens
+from rhotwist.store.database import Database
+from rhotwist.wire.datagram import pack_address
+
+R = TypeVar("R")
+
+
+class NodeService(service.Service):
+    """The role ``node``. It takes over a claim, and gives everything back when it is stopped."""
+
+    _log = Logger()
+
+    def __init__(self, claim: Claim, reactor: Any) -> None:
+        self.claim = claim
+        self.settings = claim.settings
+        self._reactor = reactor
+        self._began = now().mono
+        self._control: Any = None
+        self._machine: Database | None = None
+        self.node = self._assemble()
+
+    def _assemble(self) -> RhoNode:
+        limits, siblings = self.settings.config.limits, self.claim.siblings
+        core = Node(
+            self.claim.key,
+            limits=limits,
+            rng=os.urandom,
+            shared=StatelessSecrets.shared_by(siblings.secret) if siblings else None,
+            siblings=tuple(
+                Sibling(member.key, tuple(pack_address(*place) for place in member.addresses))
+                for member in siblings.others(self.claim.key.public)
+            ) if siblings else (),
+        )  # fmt: skip
+        return RhoNode(core, self._reactor, limits=limits)
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Go to work. Raises OperatorError or StoreError, and then nothing runs."""
+        self.claim.lock.note_pid()
+        self._open_stores()
+        try:
+            self._open_control()
+        except BaseException:
+            self._close_stores()
+            raise
+        self._open_network()
+        super().startService()
+        self.say()
+
+    def stopService(self) -> Deferred[None]:
+        """Take leave of everyone. Fires when all is still and everything is on disk."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        control, self._control = self._control, None
+        if control is not None:
+            await maybeDeferred(control.stopListening)
+            with suppress(OSError):
+                self.claim.control_socket.unlink()
+        self._let_go()
+        await self.node.close()
+        # The sockets are the node's now; the stores finish what was given to them.
+        self._close_stores()
+        self.claim.release()
+
+    def _let_go(self) -> None:
+        """What a role does before its node closes."""
+
+    def say(self) -> None:
+        """Tell the operator who this is, where it listens, and what comes next."""
+        told = status.describe(self.settings, self.node.public, self.node.status(), uptime=0.0)
+        places = " ".join(place.removeprefix("udp ") for place in told.listening)
+        tell(f"{told.role} {told.address} udp {places}", f"next: {self.next_step()}")
+
+    def next_step(self) -> str:
+        """What an operator does after this."""
+        return "rho wallet create alice"
+
+    # --- its parts ---------------------------------------------------------------------------------------------------
+
+    def _open_stores(self) -> None:
+        self._machine = Database(self.settings.places.machine(self.settings.role), tokens.KIND, durable=False)
+        kept = tokens.Tokens(self._machine)
+        for token in kept.take_all(now().date).result():
+            self.node.core.learn_token(token.server, token.token)
+        life = self.settings.config.limits.token_life
+
+        def keep(job: KeepToken) -> None:
+            expires = now().date + int(life)
+            kept.keep(tokens.KeptToken(job.server, b"", SAVED, job.token, expires)).add_done_callback(_noted)
+
+        def _noted(future: Future[None]) -> None:
+            if not future.cancelled() and future.exception() is not None:
+                self._log.warn("an address token was not kept: {why}", why=str(future.exception()))
+
+        self.node.driver.runners[KeepToken] = keep
+
+    def _close_stores(self) -> None:
+        if self._machine is not None:
+            self._machine.close()
+
+    def _open_control(self) -> None:
+        path = self.claim.control_socket
+        # The folder's lock is ours, so whatever lies there was left by a process that is dead.
+        with suppress(FileNotFoundError):
+            path.unlink()
+        try:
+            self._control = self._reactor.listenUNIX(str(path), ControlSite(self.handlers(), self._reactor), mode=0o600)
+        except Exception as error:
+            raise trouble.FOLDER_UNUSABLE(path=path, why=error) from error
+
+    def _open_network(self) -> None:
+        driver, limits = self.node.driver, self.settings.config.limits
+        for sock in self.claim.sockets:
+            port = UdpPort(
+                self._reactor, sock, len(driver.carriers), driver, limits=limits, counters=driver.counters
+            )
+            driver.carriers.append(port)
+            port.start()
+        self.claim.sockets = []  # they are the node's now, and it closes them
+        driver.start()
+
+    # --- what may be asked -------------------------------------------------------------------------------------------
+
+    def handlers(self) -> Mapping[Verb, Handler]:
+        """What the control socket answers."""
+        return {verbs.STATUS: self.status}
+
+    def status(self, _: Nothing) -> Status:
+        """How this process is."""
+        uptime = now().mono - self._began
+        return status.describe(self.settings, self.node.public, self.node.status(), uptime=uptime)
+
+    def soon(self, future: Future[R]) -> Deferred[R]:
+        """What a store promised, in the reactor's thread. Fails with StoreError. Cancelling gives up waiting for it."""
+        waiting: Deferred[R] = Deferred()
+
+        def done() -> None:
+            if waiting.called:
+                return
+            error = future.exception()
+            if error is not None:
+                waiting.errback(error)
+            else:
+                waiting.callback(future.result())
+
+        future.add_done_callback(lambda _: self._reactor.callFromThread(done))
+        return waiting
+
+
+def tell(*lines: str) -> None:
+    """Print to the real stdout: under twistd ``sys.stdout`` is the log."""
+    stream = sys.__stdout__
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            print(*lines, sep="\n", file=stream, flush=True)
