@@ -41,7 +41,7 @@ class Unsigned:
         return f"u{8 * self.size}"
 
     def pack(self, value: Any) -> bytes:
-        if type(value) is not int or not 0 <= value < 1 << (8 * self.size):
+        if not isinstance(value, int) or value is True or value is False or not 0 <= value < 1 << (8 * self.size):
             raise LocalError(f"{value!r} is no integer from 0 to {(1 << (8 * self.size)) - 1}")
         return value.to_bytes(self.size, "big")
 
