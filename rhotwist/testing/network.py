@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rhotwist.errors import LocalError
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.moment import EPOCH_2020
+from rhotwist.secret.kem import ML_KEM_768, Kem
 from rhotwist.testing.clock import Clock
 from rhotwist.testing.link import GOOD, Faults, Link
 from rhotwist.testing.machine import AT_ONCE, Core, Machine, Work
-from rhotwist.testing.outcome import NotSettled, Outcome
+from rhotwist.testing.outcome import NotSettled, Outcome, drive
+from rhotwist.testing.timers import Timers
 from rhotwist.testing.trace import EVERYBODY, NAMES, NAT, NOBODY, Trace
 from rhotwist.wire.datagram import Burst, Path, pack_address
 
@@ -49,6 +51,10 @@ class Network:
         #: Datagrams that set out, and their bytes.
         self.sent_datagrams = 0
         self.sent_bytes = 0
+        #: The key encapsulation of every node made from now on; ``kem.StandInKem`` makes handshakes cheap.
+        self.kem: Kem = ML_KEM_768
+        #: Timers in virtual time, for a handler that wants a reactor: ``deferLater`` or ``addTimeout``.
+        self.reactor = Timers(self.clock, lambda error: self.errors.append(error))
         #: What handlers raised, or other work of the machines; ``check`` raises the first.
         self.errors: list[BaseException] = []
         self.machines: dict[str, Machine] = {}
@@ -110,7 +116,7 @@ class Network:
         from rhotwist.testing.host import Host  # here, so that a network of other cores needs no node
 
         own = key or SeedKey(self.chance(f"key/{name}").randbytes(32))
-        host = Host(self, name, own, limits=limits or Limits(), work=work, options=options)
+        host = Host(self, name, own, limits=limits or Limits(), work=work, options={"kem": self.kem} | options)
         self.join(host, address)
         return host
 
@@ -225,6 +231,18 @@ class Network:
         """Run until it has settled and return its reply. Raises its failure, or NotSettled after limit seconds."""
         self.wait(outcome, limit=limit)
         return outcome.result()
+
+    def do(self, coroutine: Coroutine[Any, Any, T]) -> Outcome[T]:
+        """Run a coroutine that awaits Outcomes, Deferreds or ``sleep``, and hold what it returns or raises."""
+        outcome: Outcome[T] = Outcome(f"coroutine {coroutine!r}", self.clock.now)
+        drive(coroutine, lambda result: outcome.settle(self.clock.now, result))
+        return outcome
+
+    def sleep(self, seconds: float) -> Outcome[None]:
+        """Something to await that comes so many virtual seconds from now."""
+        outcome: Outcome[None] = Outcome(f"sleep of {seconds} s", self.clock.now)
+        self.clock.later(seconds, lambda _: outcome.settle(self.clock.now, None))
+        return outcome
 
     def flush_errors(self) -> list[BaseException]:
         """What handlers raised since the last call; a test that expects it takes it away with this."""
