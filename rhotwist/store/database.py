@@ -54,7 +54,7 @@ class Database:
         self._thread.start()
 
     def submit(self, work: Callable[[sqlite3.Connection], R]) -> Future[R]:
-        """Run work in the writer's thread, inside a transaction of many; it only executes statements.
+        """Run work in the writer's thread, inside a transaction that it shares with others and must not end.
 
         The future fails with what work raised, with DiskFull or StoreError if it or the commit failed: then nothing of
         it is stored. It may be cancelled until it runs. Raises Closed after ``close``.

@@ -47,7 +47,8 @@ class Tokens:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(_PUT, attrs.astuple(token))
-            connection.execute(_CUT, (MOST,))
+            if connection.execute("SELECT count(*) FROM token").fetchone()[0] > MOST:
+                connection.execute(_CUT, (MOST,))
 
         return self._database.submit(work)
 

@@ -32,7 +32,10 @@ _TEXT = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection that trusts nothing in the file. mode is "ro" or "rw". Raises sqlite3.Error."""
+    """A connection that trusts nothing in the file. mode is "ro" or "rw". Raises sqlite3.Error.
+
+    mode "ro&immutable=1" makes no files beside it either, and is right only where there is no journal to heed.
+    """
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False)
     if sys.version_info >= (3, 12):
@@ -81,7 +84,8 @@ def bring_up(path: Path, kind: str, folder: Path = SCHEMA) -> None:
 
 def _look(path: Path, sql: list[str]) -> int:
     """The number of the schema that the file has, 0 for an empty one, after all checks; writes nothing."""
-    with closing(connect(path, "ro")) as connection:
+    journal = path.with_name(f"{path.name}-wal")
+    with closing(connect(path, "ro" if journal.exists() else "ro&immutable=1")) as connection:
         number = int(connection.execute("PRAGMA user_version").fetchone()[0])
         application = int(connection.execute("PRAGMA application_id").fetchone()[0])
         schema = connection.execute(_TEXT).fetchall()

@@ -8,7 +8,8 @@ from tests.store.support import ROOT, FolderCase
 
 class CrashpointTests(FolderCase):
     def test_the_named_place_ends_the_process_and_no_other_does(self) -> None:
-        code = "from rhotwist.store.crashpoint import *\ncrashpoint('file-kept')\ncrashpoint('file-written')\nprint('on')"
+        code = "from rhotwist.store.crashpoint import *\n"
+        code += "crashpoint('file-kept')\ncrashpoint('file-written')\nprint('on')"
         self.assertEqual(self.run_python(code, crash="file-written").returncode, STATUS)
         self.assertEqual(self.run_python(code, crash="file-renamed").stdout, "on\n")
         crashpoint("file-kept")
