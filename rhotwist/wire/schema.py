@@ -61,33 +61,42 @@ def flag(*, default: Any = attrs.NOTHING) -> Any:
 
 def octets(size: int, *, default: Any = attrs.NOTHING) -> Any:
     """Exactly size bytes: a key, a hash."""
-    return _Declared(fields.Octets(size), default)
+    return _Declared(fields.Octets(_within(size)), default)
 
 
 def blob(most: int, *, default: Any = attrs.NOTHING) -> Any:
     """Up to most bytes (at most 65,535)."""
-    return _Declared(fields.Blob(most), default)
+    return _Declared(fields.Blob(_within(most)), default)
 
 
 def text(most: int, *, default: Any = attrs.NOTHING) -> Any:
     """Text of up to most bytes of UTF-8 (at most 65,535)."""
-    return _Declared(fields.Text(most), default)
+    return _Declared(fields.Text(_within(most)), default)
 
 
 def many(item: Any, most: int, *, default: Any = attrs.NOTHING) -> Any:
     """A tuple of up to most values of one kind: ``many(octets(32), 8)``."""
-    return _Declared(fields.Many(_bare(item), most), default)
+    return _Declared(fields.Many(_bare(item), _within(most)), default)
 
 
 def maybe(item: Any, *, default: Any = None) -> Any:
     """A value or None: ``maybe(octets(32))``."""
-    return _Declared(fields.Maybe(_bare(item)), default)
+    field = _bare(item)
+    if isinstance(field, fields.Maybe):
+        raise SchemaClash("maybe(maybe(...)) would write None in two ways")
+    return _Declared(fields.Maybe(field), default)
 
 
 def _bare(item: Any) -> Field:
     if not isinstance(item, _Declared):
         raise SchemaClash(f"{item!r} is no field; use u8, text, octets and so on")
     return item.field
+
+
+def _within(number: int) -> int:
+    if not 1 <= number <= 0xFFFF:
+        raise SchemaClash(f"a size of {number}; it is from 1 to 65535")
+    return number
 
 
 @dataclass_transform(
@@ -115,6 +124,8 @@ class Schema:
             raise SchemaClash(f"{name!r} is no dotted lower-case name such as 'example.say'")
         if not 1 <= version <= 0xFFFF:
             raise SchemaClash(f"version {version} of {name} is not from 1 to 65535")
+        if hasattr(cls, "_plan"):
+            raise SchemaClash(f"{name}: a schema cannot be built on another one; give it a field for each of its own")
         plan = []
         for attribute in cls.__dict__.get("__annotations__", {}):
             declared = cls.__dict__.get(attribute)
