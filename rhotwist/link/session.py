@@ -127,11 +127,16 @@ class Session:
 
     def silent(self, mono: float) -> bool:
         """It is time to try a new session beside this one."""
-        return self._may_redial and self.busy and mono - max(self.heard, self.alive) >= REDIAL
+        return self._redial is not None and mono >= self._redial
 
     @property
-    def _may_redial(self) -> bool:
-        return self.initiator and self.confirmed and not self.redialled and not self.draining
+    def _redial(self) -> float | None:
+        """When silence will have lasted too long: after an unanswered request, or an unanswered Ping if all are held."""
+        if not self.initiator or not self.confirmed or self.redialled or self.draining or self.exchange is None:
+            return None
+        if not self.exchange.busy:
+            return None
+        return max(self.heard, self.alive) + (REDIAL if self.exchange.outstanding else BEAT + REDIAL)
 
     def pings(self, mono: float) -> list[bytes]:
         """A Ping when one is due: to know that the peer lives, or to keep a NAT's door open."""
@@ -162,8 +167,8 @@ class Session:
                 due.append(max(since, self.beat) + BEAT)
                 if self.confirmed:
                     due.append(since + limits.session_dead)
-                if self._may_redial:
-                    due.append(since + REDIAL)
+                if self._redial is not None:
+                    due.append(self._redial)
         if self.keep:
             due.append(self.keep)
         if self.ends is not None:

@@ -309,7 +309,10 @@ class Node:
         if session.ends is not None and opening.drained(state, session, mono):
             opening.lost(state, session, "another session took over", mono)
             return
-        if session.welcome and session.welcomes <= opening.WELCOMES:
+        if session.welcome:
+            if mono - session.heard >= state.limits.half_open_life:
+                opening.lost(state, session, "the client was never heard", mono)
+                return
             opening.welcome(state, session, mono)
         if session.exchange is not None:
             kept = session.exchange.kept

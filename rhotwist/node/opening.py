@@ -29,8 +29,8 @@ from rhotwist.wire.frame import EMPTY, pack_control
 DRAIN = 35.0
 #: Seconds that a session lives which only sends its client on.
 SENT_ON = 10.0
-#: Welcome is repeated that often, until the client's first packet, and with this many seconds in between.
-WELCOMES, WELCOME_PAUSE = 4, 1.0
+#: Welcome is repeated until the client's first packet: every second at first, later at most every so many seconds.
+WELCOME_PAUSE = 4.0
 #: Address tokens kept by a client.
 TOKENS = 1_024
 NOTHING = bytes((EMPTY,))
@@ -208,8 +208,7 @@ def welcome(state: State, session: Session, mono: float) -> None:
     """Send T, again until the client has been heard."""
     state.send(session, session.welcome)
     session.welcomes += 1
-    if session.welcomes <= WELCOMES:
-        state.schedule(session, mono + WELCOME_PAUSE)
+    state.schedule(session, mono + min(1.0 + session.welcomes // 4, WELCOME_PAUSE))
 
 
 def _send_on(state: State, session: Session, moment: Moment) -> None:
