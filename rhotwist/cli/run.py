@@ -45,7 +45,7 @@ class Run:
     def result(self, value: Any, *lines: str) -> None:
         """Print the outcome: value (frozen, or plain data) as JSON, or the lines for people."""
         if self.json:
-            click.echo(json.dumps(codec.plain(value), ensure_ascii=False))
+            click.echo(json.dumps(codec.plain(value)))
             return
         for line in lines:
             click.echo(fitting(line, sys.stdout))
@@ -58,7 +58,7 @@ class Run:
     def complain(self, error: OperatorError) -> None:
         """Print an error: three lines on stderr, or one JSON object on stdout."""
         if self.json:
-            click.echo(json.dumps({"error": codec.plain(explain.to_problem(error))}, ensure_ascii=False))
+            click.echo(json.dumps({"error": codec.plain(explain.to_problem(error))}))
         else:
             click.echo(fitting(str(error), sys.stderr), err=True)
 

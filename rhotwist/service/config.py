@@ -148,7 +148,7 @@ def load(path: Path, environ: Mapping[str, str], *, required: bool = False) -> C
 def _from_file(path: Path, required: bool) -> dict[str, Any]:
     try:
         parsed = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if required:
             raise trouble.CONFIG_UNREADABLE(path=path, why="there is no such file") from None
         return {}

@@ -1,0 +1,148 @@
+"""What a process takes before it goes to work, and how it is told what it cannot have."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rhotwist.errors import OperatorError
+from rhotwist.service.claim import Claim, claim, open_sockets, read_key
+from rhotwist.service.listening import Place
+from rhotwist.service.options import Options, settings
+
+
+class ClaimTests(SynchronousTestCase):
+    """All or nothing."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.home = Path(folder.name, "data")
+
+    def claim(self, *arguments: str) -> Claim:
+        """What a command line claims."""
+        options = Options()
+        options.parseOptions(arguments or ["--listen", "127.0.0.1:0"])
+        made = claim(settings(options, {"RHO_HOME": str(self.home)}, self.home))
+        self.addCleanup(made.release)
+        return made
+
+    def refused(self, *arguments: str) -> OperatorError:
+        """The error of a claim."""
+        with self.assertRaises(OperatorError) as caught:
+            self.claim(*arguments)
+        return caught.exception
+
+    def test_an_empty_folder_becomes_a_private_one_with_a_key_that_stays(self) -> None:
+        os.umask(os.umask(0))
+        first = self.claim()
+        self.assertEqual(0o700, stat.S_IMODE(self.home.stat().st_mode))
+        self.assertEqual(0o700, stat.S_IMODE((self.home / "node").stat().st_mode))
+        self.assertEqual(0o600, stat.S_IMODE((self.home / "node" / "node.key").stat().st_mode))
+        self.assertFalse((self.home / "wallets").exists())
+        key = first.key.public
+        first.release()
+        self.assertEqual(key, self.claim().key.public)
+
+    def test_both_roles_live_in_one_folder_with_two_keys(self) -> None:
+        node, wallet = self.claim(), self.claim("wallet", "--listen", "127.0.0.1:0")
+        self.assertNotEqual(node.key.public, wallet.key.public)
+        self.assertNotEqual(node.control_socket, wallet.control_socket)
+        self.assertTrue((self.home / "wallets").is_dir())
+
+    def test_a_second_process_is_told_who_is_first(self) -> None:
+        self.claim()
+        error = self.refused()
+        self.assertEqual("RHO-1102", error.code)
+        self.assertIn(str(os.getpid()), error.why)
+
+    def test_a_port_that_is_taken_leaves_nothing_claimed(self) -> None:
+        first = self.claim("wallet", "--listen", "127.0.0.1:0")
+        port = first.sockets[0].getsockname()[1]
+        for _ in range(2):  # the second try would be refused the folder if the first had kept it
+            error = self.refused("--listen", f"127.0.0.1:{port}")
+            self.assertEqual(("RHO-1105", 1), (error.code, error.exit_status))
+            self.assertIn(f"127.0.0.1:{port}", error.what)
+
+    def test_an_address_of_another_machine_is_told(self) -> None:
+        self.assertEqual("RHO-1107", self.refused("--listen", "192.0.2.77:7460").code)
+
+    def test_a_folder_below_a_file_cannot_be_used(self) -> None:
+        self.home.parent.joinpath("file").write_text("x")
+        self.home = self.home.parent / "file" / "data"
+        self.assertEqual("RHO-1101", self.refused().code)
+
+    def test_a_folder_that_others_may_enter_is_refused(self) -> None:
+        self.claim().release()
+        self.home.chmod(0o755)
+        self.assertEqual("RHO-1103", self.refused().code)
+
+    def test_a_key_file_of_another_size_is_never_overwritten(self) -> None:
+        self.claim().release()
+        path = self.home / "node" / "node.key"
+        path.write_bytes(b"short")
+        self.assertEqual("RHO-1109", self.refused().code)
+        self.assertEqual(b"short", path.read_bytes())
+
+    def test_a_key_file_that_others_may_read_is_refused(self) -> None:
+        self.claim().release()
+        (self.home / "node" / "node.key").chmod(0o644)
+        self.assertEqual("RHO-1103", self.refused().code)
+
+    def test_a_bad_siblings_file_is_told_before_anything_is_made(self) -> None:
+        self.assertEqual("RHO-1005", self.refused("--siblings", "missing").code)
+        self.assertFalse(self.home.exists())
+
+    def test_a_path_too_long_for_a_socket_is_told_before_anything_is_made(self) -> None:
+        self.home = self.home / ("x" * 100)
+        self.assertEqual("RHO-1104", self.refused().code)
+        self.assertFalse(self.home.exists())
+
+    def test_release_twice_does_nothing_more(self) -> None:
+        made = self.claim()
+        made.release()
+        made.release()
+        self.assertEqual([], made.sockets)
+
+
+class SocketTests(SynchronousTestCase):
+    """Sockets as an operator means them."""
+
+    def open(self, *places: Place) -> list[tuple[str, int]]:
+        """Where the sockets for places are bound."""
+        opened = open_sockets(places)
+        for sock in opened:
+            self.addCleanup(sock.close)
+        return [sock.getsockname()[:2] for sock in opened]
+
+    def test_a_port_chosen_by_the_kernel_is_the_same_in_both_families(self) -> None:
+        ports = {port for _, port in self.open(Place("127.0.0.1", 0), Place("::1", 0))}
+        self.assertEqual(1, len(ports))
+        self.assertNotIn(0, ports)
+
+    def test_a_chosen_port_that_is_taken_in_the_other_family_is_chosen_again(self) -> None:
+        # Every even port from here on is taken in IPv6, so every second choice fails.
+        for port in range(40_000, 40_400, 2):
+            sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            self.addCleanup(sock.close)
+            try:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind(("::1", port))
+            except OSError:
+                pass
+        for _ in range(20):
+            self.assertEqual(2, len(self.open(Place("127.0.0.1", 0), Place("::1", 0))))
+
+
+class KeyTests(SynchronousTestCase):
+    """The key file."""
+
+    def test_a_full_or_missing_folder_is_told(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, self.assertRaises(OperatorError) as caught:
+            read_key(Path(folder, "missing", "node.key"))
+        self.assertIn(caught.exception.code, ("RHO-1101", "RHO-1113", "RHO-1115"))
