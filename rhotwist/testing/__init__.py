@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rhotwist.testing.clock import Clock
     from rhotwist.testing.fuzz import FUZZ
     from rhotwist.testing.host import Host
-    from rhotwist.testing.link import HOSTILE, Faults
+    from rhotwist.testing.link import GOOD, HOSTILE, Faults
     from rhotwist.testing.machine import Core, Machine, Work
     from rhotwist.testing.network import Network
     from rhotwist.testing.outcome import Crashed, NotSettled, Outcome, SettledTwice
@@ -24,6 +24,7 @@ __all__ = [
     "Crashed",
     "FUZZ",
     "Faults",
+    "GOOD",
     "HOSTILE",
     "Host",
     "Machine",
@@ -41,6 +42,7 @@ _HOME = {
     "Crashed": "outcome",
     "FUZZ": "fuzz",
     "Faults": "link",
+    "GOOD": "link",
     "HOSTILE": "link",
     "Host": "host",
     "Machine": "machine",

@@ -2,7 +2,7 @@
 
 What stands behind a seal or a checksum is also reached past it: an entry whose name ends in ``.checked`` puts the right
 checksum on whatever it is given, so that the code behind sees what no honest sender would say. Parsers that need a live
-handshake or session are in ``live.py``.
+handshake or session are in ``live.py``, the node as a whole in ``live_node.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rhotwist.keys.pair import SeedKey
 from rhotwist.link import finish, messages
 from rhotwist.secret import greeting
 from rhotwist.secret.proof import PROOF_SIZE
-from rhotwist.testing import live
+from rhotwist.testing import live, live_node
 from rhotwist.wire import armour, bech32, datagram, fields, frame, message, packet
 from rhotwist.wire.schema import Schema
 
@@ -306,6 +306,7 @@ def _targets() -> dict[str, Target]:
     for schema in schemas(messages):
         found[f"link.messages.{schema.schema_name}"] = _schema(schema)
     found |= {name: Target(*entry) for name, entry in live.TARGETS.items()}
+    found |= {name: Target(*entry) for name, entry in live_node.TARGETS.items()}
     return dict(sorted(found.items()))
 
 

@@ -23,7 +23,7 @@ class PromiseTests(SeededTestCase):
     """Whatever the bytes: a value or BadPacket. 10**6 inputs each with RHO_FULL=1, a replay of fewer by default."""
 
     def test_every_parser_returns_or_raises_bad_packet_and_nothing_else(self) -> None:
-        runs = 1_000_000 if full() else 250
+        runs = 1_000_000 if full() else 150
         for seed in self.seeds(1, 1):
             for name in FUZZ:
                 finding = attack(name, runs, seed)
@@ -32,14 +32,15 @@ class PromiseTests(SeededTestCase):
     def test_every_valid_input_is_taken(self) -> None:
         for name, parse in FUZZ.items():
             valid = corpus(name)
-            self.assertTrue(valid, name)
+            refused = {}
             for data in valid:
                 try:
                     parse(data)
-                except BadPacket as refused:
-                    if name in REFUSED_TOO:
-                        continue
-                    self.fail(f"{name} refuses its own corpus for {refused.reason}: {data.hex()}")
+                except BadPacket as bad:
+                    refused[data] = bad.reason
+            if name not in REFUSED_TOO:
+                self.assertEqual({}, refused, name)
+            self.assertTrue(len(refused) < len(valid), f"{name} takes nothing of its corpus")
 
     def test_every_parser_refuses_something(self) -> None:
         for name, parse in FUZZ.items():
@@ -74,7 +75,7 @@ class PromiseTests(SeededTestCase):
         sys.settrace(trace)
         try:
             for name, target in parsers.TARGETS.items():
-                count = 20 if "words" in name else 200 if target.lines else 0  # guessing what word was meant is slow
+                count = 20 if "words" in name else 120 if target.lines else 0  # guessing what word was meant is slow
                 for data in (*corpus(name), *inputs_of(name, count)):
                     with contextlib.suppress(BadPacket):
                         target.parse(data)
@@ -89,8 +90,8 @@ class PromiseTests(SeededTestCase):
 
 #: Entries whose corpus holds something that is refused on purpose, to be mutated into what is not.
 REFUSED_TOO = {
-    "keys.address.parse_address.checked", "keys.words.from_words", "secret.curve.exchange", "secret.handshake.finish",
-    "secret.seal.open", "wire.bech32.from_fives",
+    "keys.address.parse_address.checked", "keys.words.from_words", "node.receive", "node.receive.sealed",
+    "secret.curve.exchange", "secret.handshake.finish", "secret.seal.open", "wire.bech32.from_fives",
 }  # fmt: skip
 #: Entries that have a value for any bytes.
 TAKES_ALL = {"wire.datagram.split", "wire.datagram.unpack_address"}
