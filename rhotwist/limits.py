@@ -74,6 +74,8 @@ class Limits:
     """Packets under one key at which the session is closed rather than go on (RFC 9001 6.6)."""
 
     # --- small packets
+    body_max: int = 1_140
+    """Largest body of a small message; each wallet that is named beside the session's own takes 32 bytes of it."""
     datagram_max: int = 1_232
     """Largest small datagram: the IPv6 minimum of 1,280 less 48 bytes of headers."""
     request_timeout: float = 30.0
@@ -88,7 +90,7 @@ class Limits:
     """Repeat of a request while the round trip is unknown."""
     repeat_least: float = 0.1
     """Least time between two copies of one request."""
-    repeat_most: float = 8.0
+    repeat_most: float = 4.0
     """Most time between two copies of one request."""
     keepalive_first: float = 25.0
     """Keep-alive on demand starts here: NATs forget after 30 s (RFC 8085 3.5 asks for no less than 15)."""
@@ -102,14 +104,10 @@ class Limits:
     # --- redirect
     redirect_max: int = 3
     """Hops one request may be sent on."""
-
-    # --- strangers
-    connect_datagrams: int = 6
-    """Datagrams sent to an address that has proven nothing, per connect_window ..."""
-    connect_bytes: int = 8_000
-    """... and bytes ..."""
-    connect_window: float = 600.0
-    """... unless the user asks again."""
+    redirect_hellos: int = 3
+    """Hellos sent to an address that we know from a redirect only and that has not answered."""
+    redirect_headroom: int = 64
+    """Sessions beyond session_max that are taken only to be sent on to a sibling."""
 
     # --- reading a socket
     read_datagrams: int = 64

@@ -123,12 +123,12 @@ class Dial:
         self.due = min(mono + pause * (0.8 + 0.4 * self._rng(1)[0] / 255), self.ends)
         if self.phase is Phase.FINISH:
             return [(path, self._finish) for path in self.paths]
-        if self.hellos_left is not None and not self._retries:
-            if not self.hellos_left:
-                return []
-            self.hellos_left -= 1
         datagrams = self._forms()
-        return [(path, datagram) for path in self.paths for datagram in datagrams]
+        sending = [(path, datagram) for path in self.paths for datagram in datagrams]
+        if self.hellos_left is not None and not self._retries:
+            sending = sending[: self.hellos_left]
+            self.hellos_left -= len(sending)
+        return sending
 
     def _forms(self) -> tuple[bytes, ...]:
         """This try's datagrams: a whole Hello and, once whole hybrid ones met silence, a halved one behind it."""

@@ -154,3 +154,5 @@ CONTROL: dict[int, type[Schema]] = {
         Welcome, Ping, Pong, Working, Got, Rekey, Rekeyed, RekeyWanted, Challenge, ChallengeMet, Redirect, Close
     )
 }  # fmt: skip
+#: Those of the ratchet: an idle session stays an idle one while they come and go.
+RATCHET = frozenset(schema.identifier for schema in (Rekey, Rekeyed, RekeyWanted))

@@ -13,10 +13,17 @@ from rhotwist.wire.datagram import Path
 CHALLENGE_SIZE = 12 + 16 + 5 + 8
 
 
-class Candidate:
-    """An address that may be the peer's new one. data is what it must send back; times are mono seconds."""
+#: Replies given again after a move; more are asked for again by the peer.
+OWED = 64
 
-    __slots__ = ("asked", "data", "got", "path", "sent")
+
+class Candidate:
+    """An address that may be the peer's new one. data is what it must send back; times are mono seconds.
+
+    owed are replies that went to the old address meanwhile, at most OWED: they go again when it has answered.
+    """
+
+    __slots__ = ("asked", "data", "got", "owed", "path", "sent")
 
     def __init__(self, path: Path, data: bytes) -> None:
         self.path = path
@@ -24,6 +31,12 @@ class Candidate:
         self.got = 0
         self.sent = 0
         self.asked = float("-inf")
+        self.owed: list[bytes] = []
+
+    def owe(self, frame: bytes) -> None:
+        """A reply goes to the old address now."""
+        if len(self.owed) < OWED:
+            self.owed.append(frame)
 
     def heard(self, size: int, mono: float, round_trip: float) -> bool:
         """Book a good packet of size bytes from the candidate; True if a challenge may go to it now."""

@@ -114,12 +114,13 @@ class Session:
                 self.roam.asked = last
         return self.roam.data if self.roam.heard(size, mono, self.round_trip(limits)) else None
 
-    def moved(self, path: Path, data: bytes) -> bool:
-        """The answer to a challenge came from path: follow if it is the candidate's own."""
-        if self.roam is None or self.roam.path != path or self.roam.data != data:
-            return False
+    def moved(self, path: Path, data: bytes) -> list[bytes] | None:
+        """The answer to a challenge came from path: follow the candidate. The replies it is owed."""
+        roam = self.roam
+        if roam is None or roam.path != path or roam.data != data:
+            return None
         self.path, self.roam = path, None
-        return True
+        return roam.owed
 
     def dead(self, mono: float, limits: Limits) -> bool:
         """Something is under way and no authenticated packet has come for as long as a session survives that."""

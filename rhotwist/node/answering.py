@@ -61,7 +61,7 @@ def _again(state: State, session: Session, verdict: Verdict, taken: Taken | None
     if taken is None:
         return
     if taken.frame is not None:
-        state.send(session, taken.frame)
+        _send(state, session, taken.frame)
     elif taken.told:
         state.send(session, pack_control(Working.identifier, Working(hashcode=taken.hashcode).encode()))
 
@@ -130,6 +130,12 @@ def answer(state: State, call: Call, reply: Schema | Refused | NotProven, moment
     _reply(state, session, taken, _refusal(reply) if isinstance(reply, Exception) else reply, moment.mono)
 
 
+def _send(state: State, session: Session, frame: bytes) -> None:
+    if session.roam is not None:
+        session.roam.owe(frame)
+    state.send(session, frame)
+
+
 def _refusal(error: Exception) -> Refusal:
     codes = {
         NotSpoken: RefusalCode.NOT_SPOKEN,
@@ -162,6 +168,6 @@ def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: fl
     before = exchange.kept
     exchange.reply(taken, frame, mono)
     state.reserved += exchange.kept - before - len(frame)
-    state.send(session, frame)
+    _send(state, session, frame)
     if taken.told:
         state.schedule(session, taken.due)

@@ -17,7 +17,7 @@ from rhotwist.event.pending import Event
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.link.gate import Pending
-from rhotwist.link.messages import Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome, Working
+from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome, Working
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment, Rng
 from rhotwist.node import answering, asking, opening, speaking
@@ -200,7 +200,6 @@ class Node:
         counter, plain = session.seal.open(data)
         session.heard = mono
         session.redialled = False
-        state.sessions.touch(session.code, mono)
         if path != session.path and counter > newest:
             self._elsewhere(session, len(data), path, mono)
         if session.seal.turned:
@@ -209,6 +208,8 @@ class Node:
         if not session.confirmed:
             self._first(session, frame, moment)
         kind = type(frame)
+        if frame is not None and (kind is not Control or frame.schema not in RATCHET):
+            state.sessions.touch(session.code, mono)
         if kind is _SAID:
             answering.said(state, session, frame, path, mono)  # type: ignore[arg-type]
         elif kind is _ANSWERED:

@@ -159,6 +159,8 @@ def give_up(state: State, dialing: Dialing, mono: float) -> None:
 def tick_dial(state: State, dialing: Dialing, moment: Moment) -> None:
     """Repeat or give up."""
     attempt = dialing.dial
+    if state.dials.get((attempt.identity.public, attempt.server)) is not dialing:
+        return
     sent(state, attempt.tick(moment.mono))
     if attempt.phase is Phase.FAILED:
         give_up(state, dialing, moment.mono)

@@ -106,8 +106,11 @@ def _challenge(state: State, session: Session, body: messages.Challenge, path: P
 
 
 def _challenge_met(state: State, session: Session, body: messages.ChallengeMet, path: Path, moment: Moment) -> None:
-    if session.moved(path, body.data):
+    owed = session.moved(path, body.data)
+    if owed is not None:
         state.counters["roamed"] += 1
+        for frame in owed:
+            state.send(session, frame)
         if session.exchange is not None:
             session.exchange.hurry(moment.mono)
             state.schedule(session, moment.mono)
