@@ -1,0 +1,62 @@
+"""Addresses as 18 bytes, prefixes, and what the kernel glued together taken apart."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from rhotwist.wire.datagram import ADDRESS, Burst, Path, pack_address, prefix, split, unpack_address
+from tests.keys.pages import vectors
+
+IPS = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
+
+
+class AddressTests(SynchronousTestCase):
+    def test_the_page_says_what_the_code_does(self) -> None:
+        page = vectors("packets.md")
+        for host, port in (("192.0.2.1", 7460), ("2001:db8::1", 65535)):
+            data = bytes.fromhex(page[f"address {host}, port {port}"])
+            self.assertEqual((pack_address(host, port), len(data)), (data, ADDRESS))
+            self.assertEqual(unpack_address(data), (host, port))
+
+    @given(IPS, st.integers(0, 65535))
+    def test_an_address_comes_back_from_its_bytes(self, ip: IPv4Address | IPv6Address, port: int) -> None:
+        mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+        self.assertEqual(unpack_address(pack_address(str(ip), port)), (str(mapped or ip), port))
+
+    def test_a_mapped_address_is_its_ipv4_address(self) -> None:
+        self.assertEqual(pack_address("::ffff:192.0.2.1", 5), pack_address("192.0.2.1", 5))
+
+    def test_what_is_no_address_or_port_is_told(self) -> None:
+        for host, port in (("localhost", 1), ("192.0.2.256", 1), ("", 1), ("192.0.2.1", -1), ("192.0.2.1", 65536)):
+            error = self.assertRaises(ValueError, pack_address, host, port)
+            self.assertIn(host if port == 1 else str(port), str(error))
+        self.assertEqual(unpack_address(pack_address("::", 0)), ("::", 0))
+
+    def test_a_prefix_is_what_one_household_has(self) -> None:
+        self.assertEqual(prefix(pack_address("192.0.2.1", 1)), prefix(pack_address("192.0.2.1", 2)))
+        self.assertNotEqual(prefix(pack_address("192.0.2.1", 1)), prefix(pack_address("192.0.2.2", 1)))
+        self.assertEqual(prefix(pack_address("2001:db8::1", 1)), prefix(pack_address("2001:db8::ffff:1", 9)))
+        self.assertNotEqual(prefix(pack_address("2001:db8::1", 1)), prefix(pack_address("2001:db8:0:1::1", 1)))
+        self.assertEqual(prefix(pack_address("2001:db8::1", 1)), bytes.fromhex("20010db800000000"))
+
+
+class SplitTests(SynchronousTestCase):
+    @given(st.lists(st.just(b"abcd"), min_size=1, max_size=9), st.binary(min_size=1, max_size=4))
+    def test_equal_pieces_and_a_shorter_last_one_come_apart(self, pieces: list[bytes], last: bytes) -> None:
+        self.assertEqual(split(b"".join([*pieces, last]), 4), [*pieces, last])
+
+    def test_what_was_not_glued_stays_whole(self) -> None:
+        for segment in (-1, 0, 4, 5):
+            self.assertEqual(list(split(b"abcd", segment)), [b"abcd"])
+        self.assertEqual(list(split(b"", 0)), [b""])
+        self.assertEqual(list(split(b"abcd", 3)), [b"abc", b"d"])
+
+
+class PathTests(SynchronousTestCase):
+    def test_a_path_is_a_datagram_path_unless_it_says_stream(self) -> None:
+        one, two = Path(0, bytes(18)), Path(0, bytes(18), True)
+        self.assertEqual((one.stream, two.stream), (False, True))
+        self.assertEqual(len({one, two, Path(0, bytes(18)), Path(1, bytes(18))}), 3)
+        self.assertEqual(Burst(one, [b"a"]).path, one)
