@@ -32,8 +32,8 @@ from rhotwist.secret.greeting import (
     retry,
     session_keys,
 )
-from rhotwist.wire.packet import ACCEPT, FINISH, RETRY_SIZE, Header, read_hello
-from tests.secret.handshakes import ADDRESS, CLIENT_CODE, Pair, flipped
+from rhotwist.wire.packet import ACCEPT, FINISH, RETRY, RETRY_SIZE, Header, read_hello
+from tests.secret.handshakes import ADDRESS, CLIENT_CODE, Audit, Pair, flipped
 
 OFFER = Offer((4, 3, 2, 1), 1500, 0x01020304)
 ANSWER = Answer(30, 1232, 5, 0xAABBCCDD, ADDRESS)
@@ -217,6 +217,29 @@ class RetryTest(SynchronousTestCase):
         plain = ChaCha20Poly1305(key).decrypt(data[12:24], data[24:], data[:12])
         sealed = ChaCha20Poly1305(key).encrypt(data[12:24], plain[:-1] + b"\x01", data[:12])
         self.assertEqual(reason(self, self.read, data[:24] + sealed), "payload")
+
+    def test_a_header_that_no_retry_has_is_refused_even_under_the_right_key(self) -> None:
+        data = self.made()
+        key = hashlib.sha256(b"rho/retry/1" + self.pair.server.public + self.hello.mac1).digest()
+        plain = ChaCha20Poly1305(key).decrypt(data[12:24], data[24:], data[:12])
+        right = Header(RETRY, 1, 0x01, 0, 0, CLIENT_CODE)
+        for change in (
+            {"suite": 2},
+            {"fragment": 0x02},
+            {"flags": 1},
+            {"sender": 1},
+            {"receiver": 1},
+            {"type": FINISH},
+        ):
+            header = attrs.evolve(right, **change).encode()
+            sealed = ChaCha20Poly1305(key).encrypt(data[12:24], plain, header)
+            self.assertRaises(BadPacket, self.read, header + data[12:24] + sealed)
+
+    def test_its_seal_is_audited(self) -> None:
+        audit = Audit(self)
+        self.made()
+        self.made(difficulty=10)
+        self.assertEqual((len(audit.seen), len(audit.wrong)), (1, 1))  # the Rng of this test repeats its nonce
 
     def test_a_cookie_of_another_size_is_our_caller_s_mistake(self) -> None:
         self.assertRaises(

@@ -40,6 +40,7 @@ class DraftTest(SynchronousTestCase):
             self.assertRaises(LocalError, draft.seal)
             self.assertRaises(LocalError, draft.seal, cookie=b"c" * 16, flags=COOKIE)
             self.assertRaises(LocalError, getattr, draft, "e")
+            self.assertEqual((draft._ephemeral, draft._e1), (None, None))
 
     def test_every_draft_has_keys_of_its_own(self) -> None:
         self.assertEqual(len({self.draw().e for _ in range(20)}), 20)
