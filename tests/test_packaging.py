@@ -6,10 +6,12 @@ import atexit
 import configparser
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -64,12 +66,13 @@ class Built:
         sources, dist, venv = self.home / "sources", self.home / "dist", self.home / "venv"
         copy_sources(sources)
         # Without --wheel or --sdist the wheel is built from the archive, so the archive is proven whole as well.
-        must(sys.executable, "-m", "build", "--outdir", dist, sources, cwd=self.home)
+        must(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, sources, cwd=self.home)
         [self.wheel], [self.sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
         must(sys.executable, "-m", "venv", "--without-pip", venv, cwd=self.home)
         self.bin = venv / ("Scripts" if os.name == "nt" else "bin")
         self.python = self.bin / "python"
-        must(sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", self.wheel, cwd=self.home)
+        install = ("install", "--quiet", "--no-compile", self.wheel)
+        must(sys.executable, "-m", "pip", "--python", self.python, *install, cwd=self.home)
         self.empty = self.home / "empty"
         self.empty.mkdir()
 
@@ -149,6 +152,29 @@ class InstalledTests(SynchronousTestCase):
             "print('twisted', 'twisted.internet' in sys.modules)"
         )
         self.assertEqual("twisted False", must(built().python, "-c", code, cwd=built().empty).splitlines()[-1])
+
+    def test_a_node_starts_in_an_empty_folder_and_proves_its_key(self) -> None:
+        node = subprocess.Popen(
+            [built().bin / "twistd", "-n", "--pidfile=", "rhocoin", "--listen", "127.0.0.1:0"],
+            cwd=built().empty, env={**os.environ, "RHO_HOME": str(built().home / "node"), "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.addCleanup(node.communicate)
+        self.addCleanup(node.terminate)
+        giving_up = threading.Timer(60, node.kill)
+        giving_up.start()
+        self.addCleanup(giving_up.cancel)
+        said = ""
+        for line in node.stdout or ():
+            said += line
+            found = re.search(r"(rho1n\w+)\s+udp (127\.0\.0\.1:\d+)", line)
+            if found:
+                break
+        else:
+            self.fail(f"the node never said where it is:\n{said}")
+        pong = built().call("rho", "ping", f"{found[1]}@{found[2]}")
+        self.assertEqual(0, pong.returncode, pong.stdout)
+        self.assertIn("key proven", pong.stdout)
 
     def test_the_package_knows_its_version(self) -> None:
         code = "import rhotwist, importlib.metadata as m; print(rhotwist.__version__ == m.version('rhotwist'))"
