@@ -145,20 +145,20 @@ class ControlSite(server.Site):
 
     def __init__(self, handlers: Mapping[Verb, Handler], reactor: Any) -> None:
         super().__init__(ControlResource(handlers), requestFactory=ControlRequest, timeout=IDLE_MOST, reactor=reactor)
-        self._open = 0
+        self.connections = 0
 
     def buildProtocol(self, addr: Any) -> Any:
         """One more connection; None refuses it."""
-        if self._open >= CONNECTIONS_MOST:
+        if self.connections >= CONNECTIONS_MOST:
             return None
         made = super().buildProtocol(addr)
         lost = made.connectionLost
 
         def counted(reason: Failure) -> Any:
-            self._open -= 1
+            self.connections -= 1
             return lost(reason)
 
-        self._open += 1
+        self.connections += 1
         made.connectionLost = counted
         return made
 

@@ -12,11 +12,12 @@ from twisted.internet.threads import deferToThreadPool
 from rhotwist.control import explain, trouble, values, verbs
 from rhotwist.control.verbs import Verb
 from rhotwist.errors import BadAddress, LocalError, Refused, RequestFailed, SessionLost, StoreError
-from rhotwist.keys.address import WALLET, Address, NodeAt, format_address, parse_address, parse_node_at
+from rhotwist.keys.address import WALLET, Address, format_address, parse_address, parse_node_at
 from rhotwist.link.messages import RefusalCode
 from rhotwist.moment import EPOCH_2020
 from rhotwist.net.clock import now
 from rhotwist.net.handlers import Call
+from rhotwist.net.peer import Peer
 from rhotwist.service import said, status
 from rhotwist.service.claim import Claim
 from rhotwist.service.control_server import Handler
@@ -125,7 +126,7 @@ class WalletService(NodeService):
         over a new one: the receiver keeps it once, however often it hears it.
         """
         hot = self.keystore.speaker(ask.wallet)
-        to, at = _receiver(ask.to), _place(ask.at)
+        to, peer = _receiver(ask.to), self._peer(ask.at)
         if to == hot.key.public:
             raise trouble.TO_ITSELF(wallet=hot.name)
         length = len(ask.text.encode("utf-8"))
@@ -136,7 +137,7 @@ class WalletService(NodeService):
                 option="--timeout", value=ask.timeout, why="it counts seconds, up to a day", hint="try --timeout 30"
             )
         self.keystore.touch(hot)
-        working = Deferred.fromCoroutine(self._send(hot, to, at, ask))
+        working = Deferred.fromCoroutine(self._send(hot, to, peer, ask))
         hot.busy.add(working)
 
         def over(result: Any) -> Any:
@@ -145,11 +146,11 @@ class WalletService(NodeService):
 
         return working.addBoth(over)
 
-    async def _send(self, hot: Hot, to: bytes, at: NodeAt, ask: values.Send) -> values.Sent:
+    async def _send(self, hot: Hot, to: bytes, peer: Peer, ask: values.Send) -> values.Sent:
         began = now()
         draft = await self.soon(self._outbox.put(hot.key.public, to, lambda index: _draft(hot, to, index, ask.text)))
         record = Said.decode(draft.body)
-        peer, identity = self.node.peer(at), hot.identity(at.key)
+        identity = hot.identity(peer.key)
         until = began.mono + ask.timeout
         while True:
             try:
@@ -163,12 +164,20 @@ class WalletService(NodeService):
                 raise
             except RequestFailed as error:
                 raise explain.request_failed(error, ask.at) from error
-            except LocalError as error:
-                raise trouble.NO_NETWORK(why=error) from error
         if kept.record != draft.hash:
             raise trouble.RECEIPT_WRONG(peer=ask.at, why=f"its receipt is for {kept.record.hex()[:16]}")
         await self.soon(self._outbox.mark_kept(draft.hash, now().date))
         return values.Sent(draft.hash.hex(), hot.name, ask.to, now().mono - began.mono)
+
+    def _peer(self, text: str) -> Peer:
+        try:
+            return self.node.peer(parse_node_at(text))
+        except BadAddress as error:
+            raise trouble.ADDRESS_WRONG(
+                text=repr(text[:120]), wanted="NODE@HOST:PORT", why=error, example="rho1n…@192.0.2.1:7460"
+            ) from None
+        except LocalError as error:  # a family that this process has no socket of
+            raise trouble.NO_NETWORK(why=error) from None
 
     # --- receiving ---------------------------------------------------------------------------------------------------
 
@@ -202,15 +211,6 @@ def _receiver(text: str) -> bytes:
     except BadAddress as error:
         raise trouble.ADDRESS_WRONG(
             text=repr(text[:80]), wanted="wallet's address", why=error, example="rho1w… (63 characters)"
-        ) from None
-
-
-def _place(text: str) -> NodeAt:
-    try:
-        return parse_node_at(text)
-    except BadAddress as error:
-        raise trouble.ADDRESS_WRONG(
-            text=repr(text[:120]), wanted="NODE@HOST:PORT", why=error, example="rho1n…@192.0.2.1:7460"
         ) from None
 
 
