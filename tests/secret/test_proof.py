@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import BadPacket, LocalError
 from rhotwist.keys.pair import SeedKey, verify
-from rhotwist.secret.proof import INITIATOR, LOGIN, PROOF_SIZE, RESPONDER, prove, read_proof
+from rhotwist.secret.proof import INITIATOR, LOGIN, PROOF_SIZE, RESPONDER, prove, read_proof, wallet_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "spec" / "proofs.md"
 WALLET = SeedKey(bytes(range(32)))
@@ -26,6 +26,7 @@ class ProofTests(SynchronousTestCase):
             proof = prove(WALLET, role, *PARTIES)
             self.assertEqual(len(proof), PROOF_SIZE)
             self.assertEqual(read_proof(proof, role, *PARTIES), WALLET.public)
+            self.assertEqual(wallet_of(proof), WALLET.public)
 
     def test_its_bytes_are_those_of_the_spec_page(self) -> None:
         proof, page = prove(WALLET, INITIATOR, *PARTIES), PAGE.read_text()

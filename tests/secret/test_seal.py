@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from rhotwist.errors import BadPacket, KeySpent
 from rhotwist.secret import audit
 from rhotwist.secret.seal import PacketSeal, derive, next_root
-from rhotwist.secret.suite import SUITES
+from rhotwist.secret.suite import SUITES, aead
 from rhotwist.secret.window import WINDOW
+from rhotwist.wire.packet import small_header
 from tests import FULL
-from tests.secret.sides import ROOT, opens, packet, pair, state
+from tests.secret.sides import RESPONDER_CODE, ROOT, opens, packet, pair, state
 
 PAGE = Path(__file__).parents[2] / "docs" / "spec" / "small-packets.md"
 
@@ -228,7 +229,17 @@ class LimitTests(SynchronousTestCase):
             self.assertRaises(KeySpent, side.switch)
             self.assertFalse(opens(side, packet(77)))
             self.assertFalse(opens(side, packet(77, epoch=15)))
+            self.assertEqual((side._encrypt, side._decrypt), (None, None))
         self.assertEqual([bytes(keys or b"") for keys in kept], [bytes(96)] * 3)
+        self.assertEqual((a.sent, b.sent), (0, -1))
+
+    def test_a_session_knows_when_its_key_is_spent(self) -> None:
+        a, b = pair(seals_max=2)
+        self.assertEqual([(a.spent, a.seal(b"")[:2]) for _ in range(2)], [(False, b"\5\0")] * 2)
+        self.assertTrue(a.spent)
+        self.assertFalse(b.spent)
+        b.erase()
+        self.assertTrue(b.spent)
 
     def test_no_key_meets_a_nonce_twice_through_epochs_in_both_directions(self) -> None:
         used: set[tuple[bytes, bytes]] = set()
@@ -306,6 +317,54 @@ class EpochTests(SynchronousTestCase):
         b.forget_before()
         self.assertFalse(opens(b, late[1]))
         self.assertEqual(kept, bytes(32))
+
+    def test_an_overwritten_key_opens_nothing(self) -> None:
+        a, b = pair(suite=1)
+        self.advance(a, b)
+        a.switch()
+        b.open(a.seal(b""))
+        header = small_header(0, 0, 99, RESPONDER_CODE)
+        for step in (b.forget_before, b.erase):
+            step()
+            forged = header + aead(1, bytes(32)).encrypt(bytes(4) + (99).to_bytes(8, "big"), b"", header)
+            self.assertFalse(opens(b, forged))
+            self.assertFalse(opens(b, b"\x15" + forged[1:]))
+
+    def test_keys_that_give_way_to_others_are_overwritten(self) -> None:
+        a, b = pair()
+        self.advance(a, b)
+        unused = b._next
+        b.prepare(b"x" * 32, b"o" * 32, b"t" * 32)
+        self.assertEqual(unused, bytes(96))
+        self.advance(a, b)
+        a.switch()
+        b.open(a.seal(b""))
+        a.open(b.seal(b""))
+        before = b._before
+        self.advance(a, b)
+        a.switch()
+        b.open(a.seal(b""))
+        self.assertEqual(before, bytes(32))
+
+    def test_its_digest_moves_with_keys_window_and_epoch_and_with_nothing_else(self) -> None:
+        a, b = pair(start=3)
+        seen = [b.digest()]
+        datagrams = [a.seal(b"") for _ in range(2)]
+        b.seal(b"")
+        b.drop_aead()
+        self.assertFalse(opens(b, datagrams[0][:-1]))
+        self.assertEqual([b.digest()], seen)
+        steps = [
+            lambda: b.open(datagrams[1]), lambda: b.open(datagrams[0]), lambda: self.advance(a, b), a.switch,
+            lambda: b.open(a.seal(b"")), lambda: setattr(b, "turned", False), b.forget_before,
+            lambda: setattr(b, "peer_code", 9), b.erase,
+        ]  # fmt: skip
+        for step in steps:
+            step()
+            if step != a.switch:
+                seen.append(b.digest())
+        self.assertEqual(len(set(seen)), len(steps))
+        self.assertEqual(len(seen[0]), 32)
 
     def test_roots_and_send_keys_of_a_finished_epoch_are_overwritten(self) -> None:
         a, b = pair()
