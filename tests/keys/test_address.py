@@ -17,6 +17,7 @@ from rhotwist.keys.address import (
 )
 from rhotwist.keys.pair import SeedKey
 from rhotwist.wire import bech32
+from tests import FULL
 from tests.keys.pages import vectors
 
 KEY = SeedKey(b"\x07" * 32).public
@@ -66,9 +67,9 @@ class Addresses(SynchronousTestCase):
             if wrong not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
                 self.assertIn(f"likely meant: {TEXT[at]!r}", said)
 
-    def test_every_single_substitution_within_the_alphabet_is_refused_placed_and_explained(self) -> None:
+    def test_single_substitutions_within_the_alphabet_are_refused_placed_and_explained(self) -> None:
         for at in range(4, LENGTH):
-            for wrong in bech32.ALPHABET:
+            for wrong in bech32.ALPHABET if FULL else bech32.ALPHABET[at % 4 :: 4]:
                 if wrong != TEXT[at]:
                     said = self.refused(TEXT[:at] + wrong + TEXT[at + 1 :])
                     self.assertIn(f"character {at + 1}, {wrong!r}, is wrong; likely meant: {TEXT[at]!r}", said)

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import BadWords, LocalError
 from rhotwist.keys.words import from_words, to_words
+from tests import FULL
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "bip39-english-24.json").read_text(encoding="ascii"))
 SECRET = bytes(range(32))
@@ -78,14 +79,15 @@ class Reading(SynchronousTestCase):
     def test_one_word_taken_for_another_is_noticed_255_times_in_256(self) -> None:
         words = to_words(SECRET).split()
         taken = 0
-        for other in Mnemonic("english").wordlist:
+        others = Mnemonic("english").wordlist
+        for other in others if FULL else others[::8]:
             if other != words[5]:
                 try:
                     from_words(" ".join([*words[:5], other, *words[6:]]))
                     taken += 1
                 except BadWords:
                     pass
-        self.assertTrue(taken <= 20, taken)
+        self.assertTrue(taken <= (20 if FULL else 6), taken)
 
     def test_a_pasted_novel_is_not_repeated_in_the_error(self) -> None:
         self.assertLess(len(self.refused("x" * 100_000)), 200)
