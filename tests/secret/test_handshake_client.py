@@ -149,6 +149,14 @@ class SentHelloTest(SynchronousTestCase):
         self.assertEqual(OPERATIONS.zero, before + 1)
         self.sent.read_accept(answer)
 
+    def test_an_accept_of_another_size_costs_no_curve_work_even_with_its_mac(self) -> None:
+        answer, _ = self.pair.accept(self.sent.datagram)
+        before = OPERATIONS.total
+        for body in (answer[:-17], answer[:-16] + b"\0", answer[:HEADER]):
+            data = self.pair.mac_accept(body, self.sent.datagram)
+            self.assertEqual(self.assertRaises(BadPacket, self.sent.read_accept, data).reason, "short")
+        self.assertEqual(OPERATIONS.total, before)
+
     def test_no_accept_without_its_mac_costs_curve_work(self) -> None:
         before = OPERATIONS.total
         for data in (b"", bytes(116), self.sent.datagram, self.sent.datagram[:116]):
