@@ -17,19 +17,22 @@ SockAddr = tuple[Any, ...]
 
 
 class AddressBook:
-    """The addresses met on one socket. carrier is the socket's index, which every path of it carries."""
+    """The addresses met on one socket. carrier is the socket's index, which every path of it carries.
 
-    __slots__ = ("_carrier", "_ipv6", "_paths", "_sockaddrs")
+    paths and sockaddrs are what it remembers; look there first, and call the methods for what is not there.
+    """
+
+    __slots__ = ("_carrier", "_ipv6", "paths", "sockaddrs")
 
     def __init__(self, carrier: int, ipv6: bool) -> None:
         self._carrier = carrier
         self._ipv6 = ipv6
-        self._paths: dict[SockAddr, Path] = {}
-        self._sockaddrs: dict[bytes, SockAddr] = {}
+        self.paths: dict[SockAddr, Path] = {}
+        self.sockaddrs: dict[bytes, SockAddr] = {}
 
     def path(self, sender: SockAddr) -> Path:
         """The path back to whoever sent a datagram from there."""
-        path = self._paths.get(sender)
+        path = self.paths.get(sender)
         if path is None:
             host, port = sender[0], sender[1]
             if self._ipv6:
@@ -37,16 +40,16 @@ class AddressBook:
             else:
                 packed = _MAPPED + inet_pton(AF_INET, host)
             path = Path(self._carrier, packed + port.to_bytes(2, "big"))
-            if len(self._paths) >= KEPT:
-                self._paths.clear()
-            self._paths[sender] = path
+            if len(self.paths) >= KEPT:
+                self.paths.clear()
+            self.paths[sender] = path
             # Remembered for the way back, too: a link-local IPv6 address is nothing without its scope.
             self._remember(path.address, sender)
         return path
 
     def sockaddr(self, address: bytes) -> SockAddr | None:
         """What to hand to the socket for those 18 bytes. None if they are of the other family."""
-        known = self._sockaddrs.get(address)
+        known = self.sockaddrs.get(address)
         if known is not None:
             return known
         mapped = address[:12] == _MAPPED
@@ -62,6 +65,6 @@ class AddressBook:
         return made
 
     def _remember(self, address: bytes, sockaddr: SockAddr) -> None:
-        if len(self._sockaddrs) >= KEPT:
-            self._sockaddrs.clear()
-        self._sockaddrs[address] = sockaddr
+        if len(self.sockaddrs) >= KEPT:
+            self.sockaddrs.clear()
+        self.sockaddrs[address] = sockaddr

@@ -64,7 +64,11 @@ class Carrier(Protocol):
 
 
 class Driver:
-    """The loop of one core. runners says what to do with each type of job."""
+    """The loop of one core. runners says what to do with each type of job.
+
+    What a runner makes the core say is sent in the same round. One that may have made new jobs calls ``settle``, as
+    everybody else does who told the core something.
+    """
 
     def __init__(
         self,
@@ -111,41 +115,25 @@ class Driver:
             self._rounds()
 
     def _rounds(self) -> None:
-        self._settling = self._unsettled = True
+        core, carriers, runners = self._core, self.carriers, self.runners
+        self._settling = True
         try:
             for _ in range(ROUNDS):
                 self._unsettled = False
-                self._work()
-                self._send()
+                for job in core.jobs():
+                    try:
+                        runners[type(job)](job)
+                    except Exception:
+                        self.faults.failure(f"running a {type(job).__name__}", Failure())
+                for (carrier, address, _stream), datagrams in core.outgoing():
+                    carriers[carrier].send(address, datagrams)
                 if not self._unsettled or self.closed:
                     break
+        except Exception:
+            self.faults.failure("doing what the node wants", Failure())
         finally:
             self._settling = False
         self._arm()
-
-    def _work(self) -> None:
-        runners = self.runners
-        try:
-            jobs = self._core.jobs()
-        except Exception:
-            self.faults.failure("collecting jobs", Failure())
-            return
-        if jobs:
-            # Each may make the next one.
-            self._unsettled = True
-        for job in jobs:
-            try:
-                runners[type(job)](job)
-            except Exception:
-                self.faults.failure(f"running a {type(job).__name__}", Failure())
-
-    def _send(self) -> None:
-        carriers = self.carriers
-        try:
-            for (carrier, address, _), datagrams in self._core.outgoing():
-                carriers[carrier].send(address, datagrams)
-        except Exception:
-            self.faults.failure("sending datagrams", Failure())
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -197,8 +185,8 @@ class Driver:
         """Send what is still to be sent, then leave the reactor at once and for good. Closing twice does nothing."""
         if self.closed:
             return
-        self._work()
-        self._send()
+        if not self._settling:
+            self._rounds()
         self.closed = True
         if self._watch is not None:
             self._watch.unsubscribe(self.rearm)

@@ -7,19 +7,20 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed
 from twisted.internet.error import CannotListenError, DNSLookupError
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from rhotwist.errors import Closed, LocalError, RequestFailed, Unreachable
+from rhotwist.errors import Closed, LocalError, RequestFailed, SessionLost, Unreachable
 from rhotwist.event.pending import Event
 from rhotwist.keys.address import NodeAt, format_node_at, parse_address, parse_node_at
-from rhotwist.keys.pair import KEY_SIZE, SeedKey, check_key
+from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.limits import Limits
 from rhotwist.moment import Moment
 from rhotwist.net import clock
@@ -46,6 +47,8 @@ R_co = TypeVar("R_co", covariant=True)
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - a node is there to be reached
 #: With port 0 the kernel chooses; every family shall get the same port, so it may have to choose again.
 _TRIES = 16
+#: What a look-up that took all the time leaves for the request, in seconds: too little, so that it times out as one.
+_SOON = 0.001
 #: Puzzle solutions tried between two looks at whether the node was closed; 7 ms.
 _TRIES_AT_ONCE = 2**14
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
@@ -145,79 +148,71 @@ class RhoNode:
 
     def peer(self, at: str | bytes | NodeAt) -> Peer:
         """Somebody to ask: ``"NODE@HOST:PORT"``, or the key alone (text, or 32 bytes such as ``call.peer``) for whom a
-        session is open already. Raises BadAddress or BadKey."""
+        session is open already. Raises BadAddress, BadKey, or LocalError for a family that it does not listen on."""
         if isinstance(at, str):
             at = parse_node_at(at) if "@" in at else parse_address(at, "n").key
         if isinstance(at, NodeAt):
-            return Peer(self, at.key, at.host, at.port)
-        if len(at) != KEY_SIZE:
-            raise LocalError(f"a key has {KEY_SIZE} bytes, not {len(at)}")
-        return Peer(self, check_key(at))
+            return Peer(self, at, self._paths(at.host, at.port) if is_ip(at.host) else None)
+        return Peer(self, NodeAt(check_key(at), "", 0), ())
 
     def ask(
         self, peer: Peer, body: Request[R], timeout: float | None, *, source: SeedKey | None = None,
         destination: bytes | None = None, identity: SeedKey | None = None,
     ) -> Deferred[R]:  # fmt: skip
         """``Peer.request``."""
-        if not isinstance(body, Request):
-            raise LocalError(f"{type(body).__name__} has no reply; tell it, or declare it as a Request[...]")
-
-        def fire(paths: Sequence[Path], timeout: float | None) -> Event:
-            return self.core.fire(
-                peer.key, body, self._now(), timeout=timeout, paths=paths, source=source, destination=destination,
-                identity=identity,
-            )  # fmt: skip
-
-        reply: Deferred[R] = self._fire(peer, timeout, fire)
+        paths = peer.paths
+        if paths is None:
+            if not isinstance(body, Request):
+                raise LocalError(f"{type(body).__name__} has no reply; tell it, or declare it as a Request[...]")
+            body.encode()
+            fire = partial(
+                self.core.fire, peer.key, body, source=source, destination=destination, identity=identity
+            )
+            return self._fire_by_name(peer, timeout, fire)
+        event = self.core.fire(
+            peer.key, body, self._now(), timeout=timeout, paths=paths, source=source, destination=destination,
+            identity=identity,
+        )  # fmt: skip
+        reply = self._requests.wait(event)
+        self.driver.settle()
         return reply
 
     def ping(self, peer: Peer, timeout: float | None) -> Deferred[jobs.Reached]:
         """``Peer.ping``."""
-
-        def fire(paths: Sequence[Path], timeout: float | None) -> Event:
-            return self.core.ping(peer.key, self._now(), timeout=timeout, paths=paths)
-
-        reply: Deferred[jobs.Reached] = self._fire(peer, timeout, fire)
+        if peer.paths is None:
+            return self._fire_by_name(peer, timeout, partial(self.core.ping, peer.key))
+        reply = self._requests.wait(self.core.ping(peer.key, self._now(), timeout=timeout, paths=peer.paths))
+        self.driver.settle()
         return reply
 
     def tell(self, peer: Peer, body: Schema, source: SeedKey | None, destination: bytes | None) -> None:
         """``Peer.tell``."""
-        if isinstance(body, Request):
-            raise LocalError(f"{body.schema_name} has a reply; request it")
 
         def say(paths: Sequence[Path]) -> None:
             self.core.tell(peer.key, body, self._now(), paths=paths, source=source, destination=destination)
             self.driver.settle()
 
-        self._open()
-        if peer.host and not is_ip(peer.host):
-            self._look_up(peer).addCallbacks(say, lambda failure: None)
+        if isinstance(body, Request):
+            raise LocalError(f"{body.schema_name} has a reply; request it")
+        body.encode()
+        if peer.paths is None:
+            self._look_up(peer).addCallback(say).addErrback(self._untold)
         else:
-            say(self._paths(peer))
+            say(peer.paths)
 
-    def _fire(self, peer: Peer, timeout: float | None, fire: Callable[[Sequence[Path], float | None], Event]) -> Any:
-        self._open()
-        if peer.host and not is_ip(peer.host):
-            return self._fire_by_name(peer, timeout, fire)
-        event = fire(self._paths(peer), timeout)
-        reply = self._requests.wait(event)
-        self.driver.settle()
-        return reply
+    def _untold(self, failure: Failure) -> None:
+        """What is told is lost if its way is not found, like a datagram; what our caller did wrong is logged."""
+        if not failure.check(RequestFailed):
+            self.driver.faults.failure("telling", failure)
 
     # --- how to get there ---------------------------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        if self.driver.closed:
-            raise Closed("the node was closed; listen again for another")
-
-    def _paths(self, peer: Peer) -> Sequence[Path]:
-        if not peer.host:
-            return ()
-        carrier = self._carrier(is_ipv6(peer.host))
+    def _paths(self, host: str, port: int) -> tuple[Path, ...]:
+        carrier = self._carrier(is_ipv6(host))
         if carrier is None:
-            family = "IPv6" if is_ipv6(peer.host) else "IPv4"
-            raise LocalError(f"{peer.host} is {family}, and this node listens on no {family} address")
-        return (Path(carrier, pack_address(peer.host, peer.port)),)
+            family = "IPv6" if is_ipv6(host) else "IPv4"
+            raise LocalError(f"{host} is {family}, and this node listens on no {family} address")
+        return (Path(carrier, pack_address(host, port)),)
 
     def _carrier(self, ipv6: bool) -> int | None:
         for index, carrier in enumerate(self.driver.carriers):
@@ -225,55 +220,55 @@ class RhoNode:
                 return index
         return None
 
-    def _look_up(self, peer: Peer) -> Deferred[Sequence[Path]]:
-        """The paths to a peer known by a host name. Fails with Unreachable; cancelled by ``close``."""
+    def _look_up(self, peer: Peer, timeout: float | None = None) -> Deferred[Sequence[Path]]:
+        """The paths to a peer known by a host name. Fails with Unreachable, or with SessionLost after ``close``, which
+        cancels it. Raises Closed."""
+        if self.driver.closed:
+            raise Closed("the node was closed; listen again for another")
         families = [
             kind for kind, ipv6 in ((IPv4Address, False), (IPv6Address, True)) if self._carrier(ipv6) is not None
         ]
 
         def found(hosts: list[str]) -> Sequence[Path]:
-            return self._paths(Peer(self, peer.key, hosts[0], peer.port))
+            return self._paths(hosts[0], peer.at.port)
 
         def missing(failure: Failure) -> Sequence[Path]:
-            failure.trap(DNSLookupError)
-            raise Unreachable(f"no address is known for the name {peer.host}")
+            if failure.check(CancelledError):
+                raise SessionLost("the node was closed")
+            failure.trap(DNSLookupError, TimeoutError)
+            raise Unreachable(f"no address was found for the name {peer.at.host}")
 
         def over(result: Any) -> Any:
             self._looking.discard(looking)
             return result
 
-        looking = resolve(self._reactor, peer.host, peer.port, families)
+        looking = resolve(self._reactor, peer.at.host, peer.at.port, families)
         self._looking.add(looking)
+        looking.addTimeout(self._limits.request_timeout if timeout is None else timeout, self._reactor)
         return looking.addBoth(over).addCallbacks(found, missing)
 
-    def _fire_by_name(
-        self, peer: Peer, timeout: float | None, fire: Callable[[Sequence[Path], float | None], Event]
-    ) -> Deferred[Any]:
+    def _fire_by_name(self, peer: Peer, timeout: float | None, fire: Callable[..., Event]) -> Deferred[Any]:
         """Look the name up first; the time that takes is part of timeout."""
         until = self._now().mono + (self._limits.request_timeout if timeout is None else timeout)
         under_way: list[Deferred[Any]] = []
 
         def cancel(reply: Deferred[Any]) -> None:
-            for step in under_way:
-                step.cancel()
-            if not reply.called:
-                reply.errback(Withdrawn("the request was withdrawn"))
+            reply.errback(Withdrawn("the request was withdrawn"))
+            under_way[0].cancel()
 
         def found(paths: Sequence[Path]) -> Any:
-            event = fire(paths, max(0.0, until - self._now().mono))
+            moment = self._now()
+            event = fire(moment, timeout=max(_SOON, until - moment.mono), paths=paths)
             under_way[:] = [self._requests.wait(event)]
             self.driver.settle()
             return under_way[0]
 
         def done(outcome: Any) -> None:
-            if isinstance(outcome, Failure):
-                if not reply.called:
-                    reply.errback(outcome)
-            else:
+            if not reply.called:
                 reply.callback(outcome)
 
         reply: Deferred[Any] = Deferred(cancel)
-        under_way.append(self._look_up(peer))
+        under_way.append(self._look_up(peer, timeout))
         under_way[0].addCallback(found).addBoth(done)
         return reply
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from rhotwist.keys.address import NodeAt
 from rhotwist.keys.pair import SeedKey
 from rhotwist.node.jobs import Reached
+from rhotwist.wire.datagram import Path
 from rhotwist.wire.schema import Request, Schema
 
 if TYPE_CHECKING:
@@ -19,16 +21,17 @@ R = TypeVar("R", bound=Schema)
 class Peer:
     """Somebody with a key, asked by one of our nodes. Made by ``RhoNode.peer``; holds no state of a session.
 
-    host is an IP address, a name, or "" for a peer that has a session with us already.
+    at is the key and where it is said to be; its host is "" for whom only an open session leads to. paths are the ways
+    there, None while a name must be looked up first.
     """
 
-    __slots__ = ("_node", "host", "key", "port")
+    __slots__ = ("_node", "at", "key", "paths")
 
-    def __init__(self, node: RhoNode, key: bytes, host: str = "", port: int = 0) -> None:
+    def __init__(self, node: RhoNode, at: NodeAt, paths: tuple[Path, ...] | None) -> None:
         self._node = node
-        self.key = key
-        self.host = host
-        self.port = port
+        self.at = at
+        self.key = at.key
+        self.paths = paths
 
     def request(
         self,
@@ -62,4 +65,4 @@ class Peer:
         return self._node.ping(self, timeout)
 
     def __repr__(self) -> str:
-        return f"<Peer {self.key.hex()[:8]} at {self.host or 'its session'}:{self.port}>"
+        return f"<Peer {self.key.hex()[:8]} at {self.at.host or 'its session'}:{self.at.port}>"

@@ -125,7 +125,7 @@ class UdpPort:
         self._book = AddressBook(carrier, is_ipv6(self.host))
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
-        self._coalesces = coalesces(sock)
+        self._receive: Any = sock.recvmsg_into if coalesces(sock) else self._receive_plainly
         self._segments = segments(sock)
         self._lone = 0
         self._waiting: deque[tuple[bytes, SockAddr]] = deque()
@@ -164,12 +164,12 @@ class UdpPort:
 
     def _read(self, most: int) -> int:
         """Make at most that many system calls; how many brought or cost something."""
-        receive, path = self._receiver.receive, self._book.path
+        receive, known, buffers, view = self._receiver.receive, self._book.paths, (self._buffer,), self._view
         until = _monotonic() + self._limits.read_seconds
         datagrams = 0
         for reads in range(most):
             try:
-                data, segment, sender = self._read_once()
+                size, ancillary, _, sender = self._receive(buffers, _ANCILLARY)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -177,9 +177,11 @@ class UdpPort:
                 # counts like a datagram, so that a socket full of errors cannot hold the reactor either.
                 self._read_failed(error)
             else:
-                pieces = split(data, segment)
+                data = bytes(view[:size])
+                # The socket asks for no other ancillary data than the segment size.
+                pieces = split(data, _SEGMENT.unpack(ancillary[0][2])[0]) if ancillary else (data,)
                 datagrams += len(pieces)
-                receive(path(sender), pieces)
+                receive(known.get(sender) or self._book.path(sender), pieces)
             if self.closed or _monotonic() >= until:
                 reads += 1
                 break
@@ -188,14 +190,10 @@ class UdpPort:
         self._counters["read_datagrams"] += datagrams
         return reads
 
-    def _read_once(self) -> tuple[bytes, int, SockAddr]:
-        """One read: the bytes, the size of the pieces they consist of (0: one), and the sender. Raises OSError."""
-        if not self._coalesces:
-            size, sender = self._socket.recvfrom_into(self._buffer)
-            return bytes(self._view[:size]), 0, sender
-        size, ancillary, _, sender = self._socket.recvmsg_into((self._buffer,), _ANCILLARY)
-        # The socket asks for no other ancillary data than the segment size.
-        return bytes(self._view[:size]), _SEGMENT.unpack(ancillary[0][2])[0] if ancillary else 0, sender
+    def _receive_plainly(self, buffers: Sequence[bytearray], room: int) -> tuple[int, list[Any], int, SockAddr]:
+        """``recvmsg_into`` where there is no ancillary data, or no recvmsg."""
+        size, sender = self._socket.recvfrom_into(buffers[0])
+        return size, [], 0, sender
 
     def _read_failed(self, error: OSError) -> None:
         refused = isinstance(error, (ConnectionRefusedError, ConnectionResetError))
@@ -205,7 +203,7 @@ class UdpPort:
 
     def send(self, address: bytes, datagrams: Sequence[bytes]) -> None:
         """Send datagrams, in order, to 18 bytes of address. Never raises for what the network says."""
-        sockaddr = self._book.sockaddr(address)
+        sockaddr = self._book.sockaddrs.get(address) or self._book.sockaddr(address)
         if sockaddr is None or self.closed:
             self._counters["send_unreachable"] += len(datagrams)
             return

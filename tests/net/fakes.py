@@ -28,7 +28,9 @@ class FakeSocket:
     """A UDP socket. ``arrivals`` holds (data, segment, sender) or OSErrors, or is a function that gives one for ever;
     ``refuse`` maps "sendto" or "sendmsg" to the errors of the next calls."""
 
-    def __init__(self, host: str = "0.0.0.0", port: int = 7460, *, segments: bool = True, coalesces: bool = True) -> None:
+    def __init__(
+        self, host: str = "0.0.0.0", port: int = 7460, *, segments: bool = True, coalesces: bool = True
+    ) -> None:
         self.name = (host, port)
         self.arrivals: deque[Any] = deque()
         self.endless: Callable[[], Any] | None = None

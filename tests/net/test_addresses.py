@@ -30,4 +30,4 @@ class AddressBookTests(SynchronousTestCase):
         book = AddressBook(0, False)
         for at in range(2 * KEPT + 1):
             book.path(("192.0.2.1", at))
-        self.assertLessEqual(max(len(book._paths), len(book._sockaddrs)), KEPT)
+        self.assertLessEqual(max(len(book.paths), len(book.sockaddrs)), KEPT)

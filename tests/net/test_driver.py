@@ -73,7 +73,14 @@ class WorkTests(DriverCase):
 
     def test_jobs_run_in_order_until_there_are_none(self) -> None:
         self.core.todo = [Job(1), Job(2)]
-        self.driver.runners[Job] = lambda job: (self.ran.append(job), self.core.todo.extend([Job(3)] * (job.number == 1)))
+
+        def run(job: Job) -> None:
+            self.ran.append(job)
+            if job.number == 1:
+                self.core.todo.append(Job(3))
+                self.driver.settle()
+
+        self.driver.runners[Job] = run
         self.driver.settle()
         self.assertEqual([job.number for job in self.ran], [1, 2, 3])
 
