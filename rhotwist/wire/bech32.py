@@ -113,11 +113,11 @@ def _check_characters(text: str) -> None:
             raise BadAddress(f"character {place} is U+{ord(character):04X}, which is in no such text")
     if len(text) > MOST:
         raise BadAddress(f"{len(text)} characters where at most {MOST} fit")
-    small, large = text != text.upper(), text != text.lower()
+    small = [place for place, character in enumerate(text, 1) if character.islower()]
+    large = [place for place, character in enumerate(text, 1) if character.isupper()]
     if small and large:
-        first_small = next(c.islower() for c in text if c.isalpha())
-        place = next(p for p, c in enumerate(text, 1) if c.isalpha() and c.islower() != first_small)
-        raise BadAddress(f"capital and small letters mixed, from character {place}, {text[place - 1]!r}")
+        place = min(small, large, key=len)[0]
+        raise BadAddress(f"capital and small letters mixed: character {place}, {text[place - 1]!r}")
 
 
 def _check_prefix(text: str, small: str, prefix: str) -> None:

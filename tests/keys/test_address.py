@@ -102,8 +102,8 @@ class Addresses(SynchronousTestCase):
                 self.refused(TEXT[:at] + TEXT[at + 1] + TEXT[at] + TEXT[at + 2 :])
 
     def test_mixed_case_is_told_with_its_place(self) -> None:
-        self.assertIn("mixed, from character 11, 'C'", self.refused(TEXT[:10] + TEXT[10:].upper()))
-        self.assertIn("mixed, from character 2, 'h'", self.refused("R" + TEXT[1:]))
+        self.assertIn("mixed: character 1, 'r'", self.refused(TEXT[:10] + TEXT[10:].upper()))
+        self.assertIn("mixed: character 1, 'R'", self.refused("R" + TEXT[1:]))
 
     def test_a_space_inside_is_told_with_its_place(self) -> None:
         self.assertIn("character 6 is ' '", self.refused(TEXT[:5] + " " + TEXT[5:]))

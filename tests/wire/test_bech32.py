@@ -50,7 +50,7 @@ BROKEN = [
     ("BC1S0XLXVLHEMJA6C4DQV22UAPCTQUPFHLXM9H8Z3K2E72Q4K9HCZ7VQ54WELL", "checksum"),
     ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "checksum"),
     ("bc1p38j9r5y49hruaue7wxjce0updqjuyyx0kh56v8s25huc6995vvpql3jow4", "character 60, 'o'"),
-    ("tb1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq47Zagq", "mixed, from character 59, 'Z'"),
+    ("tb1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq47Zagq", "mixed: character 59, 'Z'"),
 ]
 #: These have a good checksum and a bad content.
 PADDED = [
