@@ -8,7 +8,6 @@ from rhotwist.errors import (
     Closed,
     HandlerFailed,
     LocalError,
-    NotProven,
     NotSpoken,
     Overloaded,
     Refused,
