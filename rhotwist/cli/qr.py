@@ -8,7 +8,7 @@ BORDER = 2  # squares of quiet zone; scanners manage with less than the standard
 def qr_lines(text: str) -> list[str]:
     """text as a QR code, dark on the terminal's own background inverted, so that it is read on dark and light ones.
 
-    An address goes in upper case, which QR codes pack tighter (version 4 instead of 5).
+    An address goes in upper case, which QR codes pack tighter (version 3 instead of 4).
     """
     import segno
 

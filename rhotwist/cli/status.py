@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from rhotwist.cli.client import Client
@@ -48,6 +50,7 @@ def _lines(role: str, status: Status | None) -> list[str]:
     lines = [
         f"{role:<7} {status.address}",
         f"        {'  '.join(status.listening)}",
+        *(f"        reached at {at}" for at in status.reachable[:1] if role == "wallet"),
         f"        up {span(status.uptime)}  pid {status.pid}  sessions {sessions}",
     ]
     return lines + [wallet_line(row) for row in status.wallets]
@@ -57,5 +60,6 @@ def wallet_line(row: WalletRow) -> str:
     """One wallet for people."""
     state = row.state
     if row.state == "hot":
-        state = f"hot, locks after {span(row.locks_in)}" if row.locks_in else "hot until locked"
-    return f"{row.name:<12} {row.address}  {state}"
+        minutes = math.ceil(row.locks_in / 60)
+        state = f"hot, locks after {minutes} min idle" if minutes else "hot until locked"
+    return f"{row.name:<12} {row.address or '(unlock it once to see its address)'}  {state}"
