@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from rhotwist.errors import HandlerFailed, LocalError, NotSpoken, Refused
+from rhotwist.errors import HandlerFailed, LocalError, Refused
 from rhotwist.event.pending import Event
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
@@ -146,16 +146,14 @@ class Host(Machine):
 
     def _handle(self, call: jobs.Call) -> None:
         life = self.life
-        handler = self._handlers.get(type(call.body))
+        handler = self._handlers[type(call.body)]
 
         def done(result: object) -> None:
             if self.up and self.life == life:
                 self._reply(call, result)
                 self.act()
 
-        if handler is None:
-            done(NotSpoken(RefusalCode.NOT_SPOKEN))
-        elif self._fails():
+        if self._fails():
             done(HandlerFailed(RefusalCode.HANDLER_FAILED))
         else:
             try:
@@ -190,8 +188,11 @@ class Host(Machine):
         outcome.settle(now, job.outcome)
 
     def _solve(self, job: jobs.Solve) -> None:
-        solution = None if self._fails() else puzzle.solve(job.cookie, job.ephemeral, job.difficulty)
-        took = (1 << job.difficulty) * HASH + self._chance.expovariate(1.0) * self.work.delay
+        tries = 1 << job.difficulty + 8  # enough, but for one puzzle in 10**111
+        solution = None if self._fails() else puzzle.solve(job.cookie, job.ephemeral, job.difficulty, tries=tries)
+        took = int.from_bytes(solution[1:], "big") * HASH if solution else 0.0
+        if self.work.delay:
+            took += self._chance.expovariate(1.0) * self.work.delay
         self.later(took, lambda: self.node.done(job, solution, self.moment()))
 
     def _keep(self, job: jobs.KeepToken) -> None:

@@ -121,12 +121,8 @@ class Machine:
     def moment(self) -> Moment:
         """What its clocks show."""
         now = self.network.clock.now
-        mono = now + self._offset
-        # Rounding may put the sum an instant before the deadline that was just kept; the clock never goes back.
-        if mono < self._mono:
-            mono = self._mono
-        else:
-            self._mono = mono
+        # Rounding may put the sum an instant before a deadline that was just kept; the clock never goes back.
+        mono = max(now + self._offset, self._mono)
         return Moment(mono, self.network.start_of_wall + now + self.wall_skew)
 
     # --- what befalls it

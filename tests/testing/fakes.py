@@ -11,9 +11,10 @@ from typing import Any
 import attrs
 
 from rhotwist.moment import Moment
-from rhotwist.testing import Faults, Machine, Network
+from rhotwist.testing import HOSTILE, Faults, Machine, Network
 from rhotwist.testing.outcome import Outcome
 from rhotwist.wire.datagram import Burst, Path
+from rhotwist.wire.schema import Request, Schema, text
 
 ASK, REPLY = 1, 2
 
@@ -161,9 +162,35 @@ def talk(seed: int, faults: Faults, clients: int = 5, questions: int = 20) -> Ne
     return network
 
 
+class Shouted(Schema, name="test.fakes.shouted"):
+    """The reply."""
+
+    text: str = text(100)
+
+
+class Shout(Request[Shouted], name="test.fakes.shout"):
+    """The request."""
+
+    text: str = text(100)
+
+
+def shout(seed: int) -> Network:
+    """The same with whole nodes and the real key encapsulation: three clients, five requests each."""
+    network = Network(seed, HOSTILE)
+    server = network.node("server")
+    server.answer(Shout, lambda call: Shouted(text=call.body.text.upper()))
+    clients = [network.node(f"client {number}") for number in range(3)]
+    outcomes = [client.request(server, Shout(text=str(n)), timeout=100) for n in range(5) for client in clients]
+    network.wait(*outcomes, limit=120)
+    return network
+
+
+def digests(seed: int) -> str:
+    """The traces of both, as one line of text."""
+    return f"{talk(seed, HOSTILE).trace.digest()} {shout(seed).trace.digest()}\n"
+
+
 if __name__ == "__main__":
     import sys
 
-    from rhotwist.testing import HOSTILE
-
-    sys.stdout.write(talk(int(sys.argv[1]), HOSTILE).trace.digest() + "\n")
+    sys.stdout.write(digests(int(sys.argv[1])))

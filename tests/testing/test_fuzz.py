@@ -128,8 +128,17 @@ class FuzzerTests(SynchronousTestCase):
         self.assertEqual(bytes(range(40)), data)
         self.assertTrue(any(len(one) < 40 for one in found) and any(len(one) > 40 for one in found))
         self.assertTrue(any(one.endswith(b"\xaa" * 10) for one in found))
-        for empty in (b"",):
-            self.assertTrue(any(mutate(random, empty) for _ in range(100)))
+        self.assertTrue(any(mutate(random, b"") for _ in range(100)))
+
+    def test_every_way_of_going_wrong_changes_something_and_survives_emptiness(self) -> None:
+        for way in fuzz._WAYS:
+            random, changed = Random(1), 0
+            for _ in range(20):
+                data = bytearray(range(40))
+                way(random, data, [b"\xaa" * 60])
+                changed += bytes(data) != bytes(range(40))
+                way(random, bytearray(), [])
+            self.assertTrue(changed > 10, way.__name__)
 
     def test_a_parser_that_breaks_its_promise_is_found_with_its_input(self) -> None:
         def broken(data: bytes) -> object:

@@ -224,9 +224,14 @@ class TroubleTests(HostTestCase):
         network.wait(outcome)
         self.assertIsNotNone(outcome.failure)
 
-    def test_puzzles_are_solved_in_virtual_time(self) -> None:
-        network, ann, bob = self.two(limits=Limits(cookie_pending=0, puzzle_first=8))
-        self.assertEqual(Said(text="X"), network.result(ann.request(bob, Say(text="x"))))
+    def test_puzzles_are_solved_in_virtual_time_unless_the_work_fails(self) -> None:
+        network, ann, bob = self.two(limits=Limits(handshake_share=-1.0, puzzle_first=12))
+        outcome = ann.request(bob, Say(text="x"))
+        self.assertEqual(Said(text="X"), network.result(outcome))
+        self.assertTrue(bob.node.counters["retry"])
+        self.assertTrue(0.06 < outcome.took < 0.12, outcome.took)
+        carol = network.node("carol", work=Work(failure=1.0))
+        self.assertRaises(Unreachable, network.result, carol.request(bob, Say(text="x")))
 
     def test_tokens_outlive_a_crash(self) -> None:
         network, ann, bob = self.two()

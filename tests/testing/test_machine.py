@@ -155,6 +155,18 @@ class CrashTests(SeededTestCase):
         self.assertEqual([], one.chatter.ticked)
         self.assertEqual({}, dict(one.chatter.answers))
 
+    def test_a_machine_that_crashes_while_paused_restarts_awake_and_with_an_empty_socket(self) -> None:
+        network = Network(1)
+        one, other = pair(network)
+        other.pause()
+        network.inject(one.address, other.address, sealed(9, 1))
+        other.crash()
+        other.restart()
+        network.wait(one.ask(other, 2), limit=1.0)
+        other.resume()
+        self.assertEqual([2], [job.number for job in other.chatter.asked])
+        self.assertEqual(1, len(other.chatter.received))
+
     def test_the_core_draws_other_numbers_after_a_crash(self) -> None:
         """Or it would repeat its ephemeral keys and nonces, and prove nothing about a real one."""
         network = Network(1)
