@@ -79,6 +79,8 @@ class FieldTests(SynchronousTestCase):
             packed = field.pack(value)
             for size in range(len(packed)):
                 self.assertEqual(refused(lambda d, field=field: field.take(d, 0), packed[:size]), "short", layout)
+        for layout in ("blob<=9", "text<=20", "many<=3(u16)"):  # half a count is no count, however large
+            self.assertEqual(refused(lambda d, at=layout: BY_LAYOUT[at].take(d, 0), b"\xff"), "short", layout)
 
     def test_what_no_value_has_is_refused_by_its_reason(self) -> None:
         for layout, data, reason in (
