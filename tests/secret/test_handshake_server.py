@@ -139,6 +139,19 @@ class HalfOpenTest(SynchronousTestCase):
                 self.assertRaises(BadPacket, half.read_finish, wrong)
             self.assertEqual(half.read_finish(finish).keys.root, keys.root)
 
+    def test_a_finish_of_another_size_is_refused_even_when_it_is_sealed_well(self) -> None:
+        pair = Pair(5)
+        for payload in (b"", pair.client.public[:31], pair.client.public + bytes(1093)):
+            half, finish = self.half(pair, pair.client)
+            sent = pair.hello(1)
+            answer, half = pair.accept(sent.datagram)
+            accepted = sent.read_accept(answer)
+            assert accepted._state is not None
+            finish = finish[:HEADER] + accepted._static + accepted._state.write_payload(payload)
+            before = OPERATIONS.total
+            self.assertEqual(self.assertRaises(BadPacket, half.read_finish, finish).reason, "short")
+            self.assertEqual(OPERATIONS.total, before)
+
     def test_a_finish_is_read_once(self) -> None:
         pair = Pair(5)
         half, finish = self.half(pair, pair.client)
