@@ -1,6 +1,6 @@
 """What a command needs to be tested alone: a data folder, a process that answers as told, and what was printed.
 
-The process is a server from the standard library in a thread, so that the client is tested against other code than ours.
+The process is a server from the standard library in a thread: the client is tested against other code than ours.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.cli.main import run
 from rhotwist.control import values
-from rhotwist.control.codec import plain, to_json
+from rhotwist.control.codec import to_json
 from rhotwist.control.verbs import Verb
 from rhotwist.keys.address import NODE, WALLET, Address, format_address
 from rhotwist.keys.pair import SeedKey
 
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRON = {**os.environ, "PYTHONPATH": str(ROOT)}
+"""For a child process: trial stands in another folder than the checkout."""
 ALICE = format_address(Address(WALLET, SeedKey(b"a" * 32).public))
 BOB = format_address(Address(WALLET, SeedKey(b"b" * 32).public))
 NODE_ADDRESS = format_address(Address(NODE, SeedKey(b"n" * 32).public))
@@ -134,5 +137,3 @@ def _answer(answer: Any) -> tuple[int, bytes]:
         return 409, json.dumps(problem).encode()
     return 200, to_json(answer)
 
-
-__all__ = ["ALICE", "BOB", "NODE_ADDRESS", "ROW", "STATUS", "CliCase", "Printed", "plain"]

@@ -12,7 +12,7 @@ import click
 import rhotwist.cli.status
 from rhotwist.cli import main
 from rhotwist.control import trouble
-from tests.cli.stage import CliCase
+from tests.cli.stage import ENVIRON, CliCase
 
 
 class HelpTests(CliCase):
@@ -31,7 +31,7 @@ class HelpTests(CliCase):
             "slow = ('twisted', 'cryptography', 'nacl', 'mnemonic', 'segno')\n"
             "sys.exit(','.join(name for name in slow if name in sys.modules))"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=ENVIRON)
         self.assertEqual("", done.stderr.splitlines()[-1] if done.returncode else "")
 
     def test_every_command_has_its_own_help_and_takes_the_common_options(self) -> None:
@@ -93,7 +93,9 @@ class ErrorTests(CliCase):
 
     def test_a_reader_that_went_away_is_no_traceback(self) -> None:
         program = "import sys\nfrom rhotwist.cli.main import main\nmain(['explain', '--page'])"
-        child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRON
+        )
         child.stdout.close()
         err = child.stderr.read()
         child.stderr.close()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor  # noqa: TID251 - real sockets
@@ -16,16 +14,14 @@ from twisted.trial.unittest import TestCase
 
 from rhotwist.keys.address import parse_node_at
 from rhotwist.net.endpoint import listen
-from tests.cli.stage import NODE_ADDRESS, CliCase
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.cli.stage import ENVIRON, NODE_ADDRESS, CliCase
 
 
 def ping(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run rho ping to its end."""
     return subprocess.run(
         [sys.executable, "-m", "rhotwist.cli", "ping", *arguments], capture_output=True, text=True, timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=ENVIRON,
     )  # fmt: skip
 
 
