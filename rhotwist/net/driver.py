@@ -2,9 +2,9 @@
 
 Whatever happens (datagrams, a timer, a user's request, a finished job) tells the core and then calls ``settle``: it
 runs the core's jobs until there are none, sends what is to be sent, and sees that one delayed call comes no later than
-the core's deadline. ``settle`` inside ``settle`` does nothing but is made up for, so a chain of replies, each causing
-the next request, is a loop and never deepens the stack; and after ``ROUNDS`` rounds the rest waits for the next turn of
-the reactor, so it does not starve timers either.
+the core's deadline. ``settle`` inside ``settle`` leaves its work to the loop that runs already: a chain of replies,
+each causing the next request, is a loop and never deepens the stack; and after ``ROUNDS`` rounds the rest waits for the
+next turn of the reactor, so it does not starve timers either.
 """
 
 from __future__ import annotations
@@ -64,11 +64,7 @@ class Carrier(Protocol):
 
 
 class Driver:
-    """The loop of one core. runners says what to do with each type of job.
-
-    What a runner makes the core say is sent in the same round. One that may have made new jobs calls ``settle``, as
-    everybody else does who told the core something.
-    """
+    """The loop of one core. runners says what to do with each type of job."""
 
     def __init__(
         self,
@@ -110,30 +106,38 @@ class Driver:
 
     def settle(self) -> None:
         """Run the core's jobs, send what is to be sent, arm the timer."""
-        self._unsettled = self._busy = True
+        self._busy = True
         if not self._settling and not self.closed:
             self._rounds()
 
     def _rounds(self) -> None:
-        core, carriers, runners = self._core, self.carriers, self.runners
+        core, runners = self._core, self.runners
         self._settling = True
         try:
             for _ in range(ROUNDS):
-                self._unsettled = False
-                for job in core.jobs():
+                jobs = core.jobs()
+                if not jobs:
+                    self._unsettled = False
+                    break
+                for job in jobs:
                     try:
                         runners[type(job)](job)
                     except Exception:
                         self.faults.failure(f"running a {type(job).__name__}", Failure())
-                for (carrier, address, _stream), datagrams in core.outgoing():
-                    carriers[carrier].send(address, datagrams)
-                if not self._unsettled or self.closed:
-                    break
+            else:
+                self._unsettled = True
+            # After the jobs, so that what they make the core say goes out in the same bursts.
+            self._send()
         except Exception:
             self.faults.failure("doing what the node wants", Failure())
         finally:
             self._settling = False
         self._arm()
+
+    def _send(self) -> None:
+        carriers = self.carriers
+        for (carrier, address, _stream), datagrams in self._core.outgoing():
+            carriers[carrier].send(address, datagrams)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -185,7 +189,10 @@ class Driver:
         """Send what is still to be sent, then leave the reactor at once and for good. Closing twice does nothing."""
         if self.closed:
             return
-        if not self._settling:
+        if self._settling:
+            # Closed by a handler: the farewell goes now, the jobs behind it are nobody's any more.
+            self._send()
+        else:
             self._rounds()
         self.closed = True
         if self._watch is not None:

@@ -71,6 +71,19 @@ class WorkTests(DriverCase):
         self.driver.settle()
         self.assertEqual((self.core.received, self.carrier.sent), ([(PATH, [b"in"])], [b"out", b"more"]))
 
+    def test_what_all_jobs_make_the_core_say_goes_out_in_one_burst(self) -> None:
+        def run(job: Job) -> None:
+            self.driver.settle()
+            if job.number < 5:
+                self.core.todo.append(Job(job.number + 1))
+
+        outgoings: list[int] = []
+        self.patch(self.core, "outgoing", lambda: outgoings.append(1) or [])
+        self.driver.runners[Job] = run
+        self.core.todo = [Job(1)]
+        self.driver.settle()
+        self.assertEqual(len(outgoings), 1)
+
     def test_jobs_run_in_order_until_there_are_none(self) -> None:
         self.core.todo = [Job(1), Job(2)]
 
@@ -206,6 +219,12 @@ class CloseTests(DriverCase):
     def test_closing_from_inside_a_job_is_the_end_of_it(self) -> None:
         self.core.due = 130.0
         self.core.todo = [Job(1)]
-        self.driver.runners[Job] = lambda job: self.driver.close()
+
+        def run(job: Job) -> None:
+            self.core.bursts = [Burst(PATH, [b"bye"])]
+            self.driver.close()
+
+        self.driver.runners[Job] = run
         self.driver.settle()
-        self.assertEqual((self.carrier.closed, self.reactor.getDelayedCalls()), (True, []))
+        self.assertEqual((self.carrier.sent, self.carrier.closed), ([b"bye"], True))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
