@@ -104,12 +104,11 @@ def _write(path: Path, data: bytes) -> None:
 def _keep(path: Path) -> None:
     """Make the file at path, if there is one, the previous generation too: a second name, so path is never empty."""
     name = path.with_name(path.name + ".keep")
-    name.unlink(missing_ok=True)
     try:
         os.link(path, name)
     except FileNotFoundError:
         return
-    except OSError:  # a file system without links
+    except OSError:  # a file system without links, or a crash left that name
         _write(name, path.read_bytes())
     os.replace(name, previous(path))
     name.unlink(missing_ok=True)  # rename(2) does nothing where both names are one file already

@@ -90,10 +90,7 @@ class FolderLock:
 
 
 def _read_pid(fd: int) -> str:
-    try:
-        told = os.read(fd, _PID_MOST).decode("ascii", "replace").strip()
-    except OSError:
-        return ""
+    told = os.read(fd, _PID_MOST).decode("ascii", "replace").strip()
     return told if told.isdecimal() else ""
 
 

@@ -112,14 +112,25 @@ class WriteTests(FolderCase):
         """In the order that makes the new name point at whole data, whatever the disk does."""
         steps: list[str] = []
         fsync, replace = os.fsync, os.replace
-        self.patch(os, "fsync", lambda fd: (steps.append("folder" if _is_folder(fd) else "file"), fsync(fd)))
-        self.patch(os, "replace", lambda one, two: (steps.append(f"rename {two.name}"), replace(one, two)))
+
+        def note_sync(fd: int) -> None:
+            steps.append("folder" if _is_folder(fd) else f"{os.fstat(fd).st_size} bytes")
+            fsync(fd)
+
+        def note_rename(one: Path, two: Path) -> None:
+            steps.append(f"rename {two.name}")
+            replace(one, two)
+
+        self.patch(os, "fsync", note_sync)
+        self.patch(os, "replace", note_rename)
+        before = _open_files()
         write_atomically(self.path, b"one")
-        write_atomically(self.path, b"two")
-        whole = ["file", "rename a.key", "folder", "file", "rename a.key.previous", "rename a.key", "folder"]
+        write_atomically(self.path, b"two!")
+        whole = ["3 bytes", "rename a.key", "folder", "4 bytes", "rename a.key.previous", "rename a.key", "folder"]
         self.assertEqual(steps, whole)
         sync_folder(self.folder)
         self.assertEqual(steps[len(whole) :], ["folder"])
+        self.assertEqual(_open_files(), before)
 
 
 class ReadTests(FolderCase):
@@ -147,6 +158,10 @@ class ReadTests(FolderCase):
 
 def _no_links(*arguments: object) -> None:
     raise PermissionError(1, "Operation not permitted")
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 def _is_folder(fd: int) -> bool:

@@ -108,6 +108,14 @@ class LockTests(FolderCase):
             self.assertRaises(OperatorError, FolderLock, self.folder, "wallet")
         self.assertEqual(_open_files(), before)
 
+    def test_the_lock_file_holds_one_number_whatever_was_in_it_and_however_often_it_is_noted(self) -> None:
+        (self.folder / "lock").write_text("9" * 30 + "\n")
+        lock = FolderLock(self.folder, "node")
+        self.addCleanup(lock.release)
+        self.assertEqual((self.folder / "lock").read_text(), f"{os.getpid()}\n")
+        lock.note_pid()
+        self.assertEqual((self.folder / "lock").read_text(), f"{os.getpid()}\n")
+
     def test_a_lock_file_with_nonsense_names_nobody(self) -> None:
         lock = FolderLock(self.folder, "wallet")
         self.addCleanup(lock.release)
@@ -123,8 +131,10 @@ class LockTests(FolderCase):
         self.assertIn("No such file", error.why)
         if Path("/dev/full").exists():
             (self.folder / "lock").symlink_to("/dev/full")
+            before = _open_files()
             error = self.assertRaises(OperatorError, FolderLock, self.folder, "node")
             self.assertEqual(error.code, "RHO-1101")
+            self.assertEqual(_open_files(), before)
 
 
 def _open_files() -> int:
