@@ -75,7 +75,8 @@ class JumpWatchTests(SynchronousTestCase):
     def test_the_reactors_thread_is_told_and_subscribers_hear_it_there(self) -> None:
         reactor, heard, told = FakeReactor(), [], threading.Event()
         apart = [0.0]
-        reactor.seconds = lambda: time.monotonic() + apart[0]  # type: ignore[method-assign]
+        self.patch(clock, "_monotonic", lambda: 5.0)
+        reactor.seconds = lambda: apart[0]  # type: ignore[method-assign]
         later = reactor.callFromThread
 
         def from_thread(function: Callable[[], object]) -> None:
