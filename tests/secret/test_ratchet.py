@@ -248,6 +248,72 @@ class WhenTests(SynchronousTestCase):
         self.assertEqual(first and first.epoch, 1)
         self.assertIsNone(a.ratchet.on_wanted(RekeyWanted(1), 0.0, RTT, a.rng))
 
+    def test_both_sides_count_each_epoch_from_its_own_first_use(self) -> None:
+        a, b = sides()
+        use(a, b)
+        settle(a, b, 0.0)
+        settle(a, b, 1_400.0)
+        for side, other in ((a, b), (b, a)):
+            self.assertEqual((side.seal.epoch, side.ratchet._public, side.ratchet._peer_key), (1, b"", b""))
+            side.tick(1_500.0)
+            self.assertIsNone(side.ratchet.deadline())
+            opens(other.seal, side.say(b""))
+            self.assertFalse(side.ratchet.wanted(2_000.0))
+            due = side.ratchet.deadline()
+            assert due is not None
+            self.assertTrue(1_080 <= due - 2_000.0 <= 1_320 * PATIENCE)
+            self.assertTrue(side.ratchet.wanted(due))
+
+    def test_each_epoch_draws_its_own_age(self) -> None:
+        bytes_drawn = iter(range(1, 200))
+        seal, other = pair(suite=1)
+        rng = lambda size: bytes([next(bytes_drawn)]) * size  # noqa: E731
+        ratchet = Ratchet(seal, initiator=True, rng=rng, limits=LIMITS)
+        ages = []
+        for mono in (0.0, 10_000.0):
+            seal.seal(b"")
+            ratchet.wanted(mono)
+            ages.append((ratchet.deadline() or 0.0) - mono)
+            for side in (seal, other):
+                side.prepare(bytes(32), bytes(32), bytes(32))
+            ratchet.phase = Phase.MOVED
+            seal.switch()
+            other.open(seal.seal(b""))
+            seal.open(other.seal(b""))
+            ratchet.tick(mono + 1, RTT, rng)
+            ratchet.tick(mono + 100, RTT, rng)
+            ratchet._first, ratchet._own = None, seal.under
+        self.assertNotEqual(*ages)
+
+    def test_nothing_is_wanted_while_an_epoch_is_under_way(self) -> None:
+        a, b = sides()
+        use(a, b)
+        a.ratchet.wanted(0.0)
+        b.ratchet.wanted(0.0)
+        b.ratchet.on_rekey(a.ratchet.start(1.0, RTT, a.rng), 1.0, b.rng)
+        self.assertFalse(a.ratchet.wanted(1e5))
+        self.assertFalse(b.ratchet.wanted(1e5))
+
+    def test_a_responder_that_asked_asks_no_more_once_it_is_offered_what_it_wanted(self) -> None:
+        a, b = sides()
+        use(a, b)
+        b.ratchet.wanted(0.0)
+        self.assertEqual(b.ratchet.tick(3_000.0, RTT, b.rng), RekeyWanted(1))
+        self.assertEqual(b.ratchet.tick(3_001.0, RTT, b.rng), RekeyWanted(1))
+        b.ratchet.on_rekey(a.ratchet.start(3_002.0, RTT, a.rng), 3_002.0, b.rng)
+        self.assertEqual([b.ratchet.tick(3_002.0 + second, RTT, b.rng) for second in range(100)], [None] * 100)
+
+    def test_turn_is_repeated_from_half_a_second_again(self) -> None:
+        a, b = sides()
+        rekey = a.ratchet.start(0.0, RTT, a.rng)
+        for mono in (0.5, 1.5, 3.5, 7.5):
+            a.ratchet.tick(mono, RTT, a.rng)
+        answer = b.ratchet.on_rekey(rekey, 8.0, b.rng)
+        assert answer is not None
+        a.ratchet.on_rekeyed(answer, 8.0, RTT)
+        self.assertEqual(a.ratchet.deadline(), 8.5)
+        self.assertEqual(a.ratchet.tick(8.5, RTT, a.rng), Turn())
+
     def test_repeats_slow_down_to_one_a_minute_and_carry_the_same_key(self) -> None:
         a, _ = sides()
         first = a.ratchet.start(0.0, RTT, a.rng)
@@ -363,6 +429,31 @@ class HostileNetTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, 3), max_size=60))
     def test_any_fate_of_the_first_sixty_packets(self, fate: list[int]) -> None:
         self.assertEqual(self.run_net(1, [*fate, *[0] * 60], 80), 1)
+
+    def settle_quietly(self, lost: set[int], *, wanted: bool) -> tuple[Side, Side]:
+        """Drive one change of epoch with no other traffic, losing the packets with these numbers."""
+        a, b = sides(attrs.evolve(LIMITS, ratchet_seals=1))
+        (b if wanted else a).say(b"")
+        number, queue = -1, []
+        for step in range(400):
+            mono = step / 4
+            queue += [(b, d) for d in a.tick(mono)] + [(a, d) for d in b.tick(mono)]
+            while queue:
+                to, datagram = queue.pop(0)
+                number += 1
+                if number not in lost:
+                    queue += [(a if to is b else b, d) for d in to.receive(datagram, mono)]
+        return a, b
+
+    def test_without_other_traffic_any_three_messages_may_be_lost(self) -> None:
+        for wanted in (False, True):
+            for one in range(7):
+                for two in range(one + 1):
+                    for three in range(two + 1):
+                        a, b = self.settle_quietly({one, two, three}, wanted=wanted)
+                        self.assertEqual((a.seal.epoch, b.seal.epoch), (1, 1), (wanted, one, two, three))
+                        self.assertEqual((a.ratchet.phase, b.ratchet.phase), (Phase.REST, Phase.REST))
+                        self.assertEqual((a.ratchet.deadline(), b.ratchet.deadline()), (None, None))
 
     def test_epoch_after_epoch_under_loss_and_no_nonce_twice(self) -> None:
         used: set[tuple[bytes, bytes]] = set()
