@@ -128,7 +128,7 @@ class WrongReply(RequestFailed):
     """The peer answered with another schema than the request declares."""
 
 
-# --- wallet files and the store -----------------------------------------------------------------------------------------
+# --- wallet files and the store ---------------------------------------------------------------------------------------
 
 
 class WalletFileError(RhoError):
@@ -159,7 +159,7 @@ class DiskFull(StoreError):
     """No room. Nothing of the operation was stored."""
 
 
-# --- people -------------------------------------------------------------------------------------------------------------
+# --- people -----------------------------------------------------------------------------------------------------------
 
 
 class OperatorError(RhoError):

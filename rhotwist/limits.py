@@ -57,7 +57,7 @@ class Limits:
     retry_max: int = 4
     """Retries a client takes for one connect."""
     loss_before_halving: int = 2
-    """Unanswered whole hybrid Hellos before the client halves one (crypto 2.4)."""
+    """Unanswered whole hybrid Hellos before the client halves one (docs/spec/handshake.md)."""
 
     # --- stateless secrets
     cookie_life: float = 60.0

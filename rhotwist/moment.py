@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 #: Unix time of 2020-01-01 00:00 UTC, where the u32 seconds of our formats start.
 EPOCH_2020 = 1_577_836_800

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 #: An address on the wire: 16 bytes of IP (IPv4 mapped as ::ffff:a.b.c.d) and 2 of port; 18 random bytes for a stream.
 ADDRESS = 18

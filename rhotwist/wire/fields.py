@@ -1,7 +1,7 @@
 """The kinds of field a message is made of: each turns one value into bytes and back, one byte string per value.
 
-Integers are big-endian and unsigned. A field raises ``LocalError`` for a value of ours that does not fit, with value and
-limit, and ``BadPacket`` for bytes of theirs that no value has. Layouts: docs/spec/message.md.
+Integers are big-endian and unsigned. A field raises ``LocalError`` for a value of ours that does not fit, with value
+and limit, and ``BadPacket`` for bytes of theirs that no value has. Layouts: docs/spec/message.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     0  4  schema identifier          36 32 destination wallet       100 16 random
     4 32  source wallet              68 32 hash of what it answers  116 .. body
                                            or zeros
-The hash is an RFC 6962 leaf hash, SHA256(0 ‖ object), and covers neither handles nor hashcodes: those are of one session.
+The hash is an RFC 6962 leaf hash, SHA256(0 ‖ object), and covers neither handles nor hashcodes: those are of one
+session.
 Spec page: docs/spec/message.md.
 """
 

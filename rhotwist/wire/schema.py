@@ -118,7 +118,8 @@ class Schema:
         super().__init_subclass__()
         if name is None:
             if "Request" in globals():
-                raise SchemaClash(f"{cls.__name__} has no name: class {cls.__name__}(Schema, name='example.{cls.__name__.lower()}')")
+                shown = f"class {cls.__name__}(Schema, name='example.{cls.__name__.lower()}')"
+                raise SchemaClash(f"{cls.__name__} has no name: {shown}")
             return
         if not _NAME.fullmatch(name) or len(name) > 255:
             raise SchemaClash(f"{name!r} is no dotted lower-case name such as 'example.say'")
