@@ -7,8 +7,8 @@
     REPLY    hashcode u32 ‖ schema u32 ‖ answers 32 ‖ random 16 ‖ body
 A source or destination that is the session's own identity is left out and must be: one byte string a meaning. A reply
 goes from whom the request was for to whom it was from, and does not say it again. Requests of a session and direction
-are numbered mod 2**16; number - behind is the oldest one that its sender still waits for, so the receiver may forget the
-replies below it. Hashcode 0 wants no answer, and then number and behind are 0.
+are numbered mod 2**16; number - behind is the oldest one that its sender still waits for, so the receiver may forget
+the replies below it. Hashcode 0 wants no answer, and then number and behind are 0.
 Spec page: docs/spec/small-packets.md.
 """
 
