@@ -21,8 +21,9 @@ from rhotwist.net.sockets import open_udp
 from rhotwist.service import siblings as siblings_file
 from rhotwist.service.listening import EVERYWHERE, Place
 from rhotwist.service.options import Settings
-from rhotwist.store import folder
+from rhotwist.store import folder, inbox, tokens
 from rhotwist.store.files import read_private, write_atomically
+from rhotwist.store.upgrade import bring_up
 
 TRIES = 16
 """A port that the kernel chose for one family may be taken in the other; then it is asked again."""
@@ -59,11 +60,23 @@ def claim(settings: Settings) -> Claim:
         folder.prepare(places.wallets)
     lock = folder.FolderLock(places.folder(role), role)
     try:
+        _bring_up(settings)
         key = read_key(places.key(role))
         return Claim(settings, lock, key, open_sockets(settings.listen), control_socket, siblings)
     except BaseException:
         lock.release()
         raise
+
+
+def _bring_up(settings: Settings) -> None:
+    """Make or upgrade the databases now: an upgrade may take a while, and an operator may have to act."""
+    places, role = settings.places, settings.role
+    try:
+        bring_up(places.machine(role), tokens.KIND)
+        if role == "wallet":
+            bring_up(places.database, inbox.KIND)
+    except StoreError as error:
+        raise explain.store(error) from error
 
 
 def read_key(path: Path) -> SeedKey:

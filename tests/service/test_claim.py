@@ -89,6 +89,16 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual("RHO-1109", self.refused().code)
         self.assertEqual(b"short", path.read_bytes())
 
+    def test_a_newer_database_is_told_and_not_touched(self) -> None:
+        self.claim("wallet").release()
+        for path in (self.home / "user.db", self.home / "wallet" / "machine.db"):
+            whole = path.read_bytes()
+            path.write_bytes(whole[:60] + (99).to_bytes(4, "big") + whole[64:])  # user_version, sqlite.org/fileformat2
+            newer = path.read_bytes()
+            self.assertEqual("RHO-1114", self.refused("wallet").code)
+            self.assertEqual(newer, path.read_bytes())
+            path.write_bytes(whole)
+
     def test_a_key_file_that_others_may_read_is_refused(self) -> None:
         self.claim().release()
         (self.home / "node" / "node.key").chmod(0o644)

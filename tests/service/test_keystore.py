@@ -76,6 +76,11 @@ class KeystoreTests(SynchronousTestCase):
         self.assertIs(hot, self.store.speaker("alice"))
         self.assertIs(hot, self.store.speaker(""))
 
+    def test_the_words_bring_the_same_wallet_back_under_another_name_and_passphrase(self) -> None:
+        self.alice()
+        row = self.run_(self.store.add("again", ZEROS, "forgot it"))
+        self.assertEqual(self.store.row("alice").address, row.address)
+
     def test_it_is_another_towards_each_node(self) -> None:
         hot, nodes = self.hot(), [module.SeedKey(bytes([n]) * 32).public for n in (8, 9)]
         identities = {hot.identity(node).public for node in nodes}
