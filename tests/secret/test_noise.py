@@ -208,6 +208,18 @@ class StateTest(SynchronousTestCase):
             self.assertEqual(write(client, b"bye"), write(copy, b"bye"))
             self.assertEqual(client.split(), copy.split())
 
+    def test_a_copy_may_go_on_in_place_of_its_original_at_every_step(self) -> None:
+        for suite in SUITES.values():
+            client, server = states(suite, random.Random(suite.number))
+            for number in range(3):
+                writer, reader = (client, server) if number % 2 == 0 else (server, client)
+                writer, reader = writer.copy(), reader.copy()
+                self.assertEqual(read(reader, write(writer, b"said")), b"said")
+                client, server = (writer, reader) if number % 2 == 0 else (reader, writer)
+            client, server = client.copy(), server.copy()
+            self.assertEqual((client.split(), client.h, client.step), (server.split(), server.h, 3))
+            self.assertEqual((client.remote, server.remote), (server._s[1], client._s[1]))
+
     def test_every_cut_message_is_a_bad_packet(self) -> None:
         for suite in SUITES.values():
             client, server = states(suite, random.Random(suite.number))
