@@ -70,11 +70,10 @@ class SeededTestCase(SynchronousTestCase):
 
     def _naming_the_seed(self, method: Any) -> Any:
         @functools.wraps(method)
-        def run(*arguments: Any, **named: Any) -> Any:
+        def run(*arguments: Any, **named: Any) -> None:
             try:
-                result = method(*arguments, **named)
+                method(*arguments, **named)
                 self._check()
-                return result
             except Exception as error:
                 if self._seed is not None:
                     told = f"{SEED}={self._seed} replays {self.id()}"

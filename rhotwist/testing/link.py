@@ -90,6 +90,7 @@ class Link:
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
+        """A run of losses that is under way ends."""
         self._faults = faults
         # A run of mean length m starts after any datagram with chance s, so the share lost is m s / (1 - s + m s).
         mean = (1 + faults.burst) / 2

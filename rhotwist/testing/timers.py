@@ -14,7 +14,9 @@ class Timer:
 
     __slots__ = ("_call", "_clock", "_due", "_failed")
 
-    def __init__(self, clock: Clock, due: float, call: Callable[[], object], failed: Callable[[BaseException], object]):
+    def __init__(
+        self, clock: Clock, due: float, call: Callable[[], object], failed: Callable[[BaseException], object]
+    ) -> None:
         self._clock = clock
         self._call: Callable[[], object] | None = call
         self._failed = failed
