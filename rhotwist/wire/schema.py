@@ -13,6 +13,7 @@ Identifier: docs/spec/message.md.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform, get_args, get_origin
 
@@ -128,7 +129,7 @@ class Schema:
         if hasattr(cls, "_plan"):
             raise SchemaClash(f"{name}: a schema cannot be built on another one; give it a field for each of its own")
         plan = []
-        for attribute in cls.__dict__.get("__annotations__", {}):
+        for attribute in inspect.get_annotations(cls):
             declared = cls.__dict__.get(attribute)
             if not isinstance(declared, _Declared):
                 raise SchemaClash(f"{name}: {attribute} has a type but no field, such as {attribute}: str = text(200)")
