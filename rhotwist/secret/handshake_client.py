@@ -136,8 +136,11 @@ class Draft:
             rng=self._rng,
             kem=self._kem,
         )
-        state.draw(ephemeral, self._e1)
-        self._e1 = None
+        if self._e1 is None:
+            state.draw(ephemeral)
+        else:
+            state.draw(ephemeral, self._e1)
+            self._e1 = None
         noise = state.write_tokens() + state.write_payload(offer)
         return SentHello(self, state, header, noise, cookie + puzzle)
 

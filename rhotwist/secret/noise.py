@@ -31,6 +31,7 @@ XK_HFS: Pattern = (("e", "es", "e1"), ("e", "ee", "ekem1"), ("s", "se"))
 
 KEY_SIZE = 32
 TAG_SIZE = 16
+_NO_KEM_KEY: tuple[Any, bytes] = (None, b"")
 
 _sha256 = hashlib.sha256
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -104,7 +105,7 @@ class HandshakeState:
         self._kem = kem
         self._s = static
         self._e = (b"", b"")
-        self._e1: tuple[Any, bytes] | None = None
+        self._e1 = _NO_KEM_KEY
         self.remote = remote
         self._re = b""
         self._re1 = b""
@@ -131,7 +132,7 @@ class HandshakeState:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def draw(self, ephemeral: tuple[bytes, bytes], e1: tuple[Any, bytes] | None = None) -> None:
+    def draw(self, ephemeral: tuple[bytes, bytes], e1: tuple[Any, bytes] = _NO_KEM_KEY) -> None:
         """Take an ephemeral pair, and a KEM pair, made before; what is not given is drawn when its token comes."""
         self._e, self._e1 = ephemeral, e1
 
@@ -147,7 +148,7 @@ class HandshakeState:
             elif name == "s":
                 parts.append(self._encrypt(self._s[1]))
             elif name == "e1":
-                if self._e1 is None:
+                if not self._e1[1]:
                     self._e1 = self._kem.generate()
                 parts.append(self._encrypt(self._e1[1]))
             elif name == "ekem1":
@@ -173,8 +174,6 @@ class HandshakeState:
             if name == "e":
                 at += KEY_SIZE
                 self._re = message[start:at]
-                if at > len(message):
-                    raise BadPacket("short")
                 self._mix_hash(self._re)
             elif name == "s":
                 at += KEY_SIZE + TAG_SIZE
@@ -185,10 +184,8 @@ class HandshakeState:
             elif name == "ekem1":
                 at += CIPHERTEXT_SIZE + TAG_SIZE
                 ciphertext = self._decrypt(message[start:at])
-                if self._e1 is None:
-                    raise LocalError("no KEM key was drawn")
                 self._mix_key(self._kem.decapsulate(self._e1[0], ciphertext))
-                self._e1 = None
+                self._e1 = _NO_KEM_KEY
             else:
                 self._mix_key(self._agree(name))
         return message[at:]

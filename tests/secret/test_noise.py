@@ -218,6 +218,7 @@ class StateTest(SynchronousTestCase):
                 client, server = (writer, reader) if number % 2 == 0 else (reader, writer)
             client, server = client.copy(), server.copy()
             self.assertEqual((client.split(), client.h, client.step), (server.split(), server.h, 3))
+            self.assertEqual((client._e1, server._re1), ((None, b""), b""))  # nothing of the KEM stays
             self.assertEqual((client.remote, server.remote), (server._s[1], client._s[1]))
 
     def test_every_cut_message_is_a_bad_packet(self) -> None:
