@@ -79,13 +79,10 @@ class Database:
     def close(self) -> None:
         """Finish what was submitted, then let go of the file. Blocks until then; a second call does nothing."""
         with self._gate:
-            if self._closed:
-                return
             self._closed = True
             self._queue.put(None)
             for reader in self._readers:
                 reader.close()
-            self._readers.clear()
         self._thread.join()
 
     def _reader(self) -> sqlite3.Connection:

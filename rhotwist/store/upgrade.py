@@ -119,22 +119,17 @@ def _copy(connection: sqlite3.Connection, path: Path, number: int) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection, sql: list[str], number: int) -> None:
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA synchronous = FULL")  # the default, but not on every system
     connection.execute("PRAGMA journal_mode = WAL")
     for next_number in range(number + 1, len(sql) + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in _statements(sql[next_number - 1]):
-                connection.execute(statement)
-                crashpoint("upgrade-statement")
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {next_number}")
-            crashpoint("upgrade-commit")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        connection.execute("BEGIN IMMEDIATE")  # undone when the connection closes, unless committed
+        for statement in _statements(sql[next_number - 1]):
+            connection.execute(statement)
+            crashpoint("upgrade-statement")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {next_number}")
+        crashpoint("upgrade-commit")
+        connection.execute("COMMIT")
         crashpoint("upgrade-done")
 
 

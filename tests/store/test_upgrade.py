@@ -99,6 +99,27 @@ class UpgradeTests(UpgradeCase):
         self.assertEqual(self.dump(self.folder / "a.db.bak-1"), before)
         self.assertEqual(mode(self.folder / "a.db.bak-1"), 0o600)
 
+    def test_the_copy_is_synced_before_it_has_its_name_and_every_name_after(self) -> None:
+        self.bring_up()
+        self.say(2, NEW)
+        steps: list[str] = []
+        fsync, replace = os.fsync, os.replace
+
+        def note_sync(fd: int) -> None:
+            steps.append("folder" if os.path.isdir(f"/proc/self/fd/{fd}") else "file")
+            fsync(fd)
+
+        def note_rename(one: Path, two: Path) -> None:
+            steps.append(two.name)
+            replace(one, two)
+
+        self.patch(os, "fsync", note_sync)
+        self.patch(os, "replace", note_rename)
+        self.bring_up()
+        self.assertEqual(steps, ["file", "a.db.bak-1", "folder", "folder"])
+        self.bring_up()
+        self.assertEqual(len(steps), 4)
+
     def test_a_restored_copy_can_be_upgraded_again(self) -> None:
         self.bring_up()
         self.say(2, NEW)
