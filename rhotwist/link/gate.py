@@ -17,7 +17,7 @@ seconds; no clock of a peer is ever read. Spec pages: docs/spec/handshake.md, do
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, deque
+from collections import Counter
 from typing import Any
 
 from rhotwist.codes.hashcodes import HashcodeTable
@@ -35,7 +35,7 @@ from rhotwist.secret.kem import Kem
 from rhotwist.secret.load import Load
 from rhotwist.secret.suite import mask
 from rhotwist.wire.datagram import Path
-from rhotwist.wire.packet import COOKIE, TOKEN, TOKEN_REDIRECT, Hello, read_hello
+from rhotwist.wire.packet import COOKIE, RETRY_SIZE, TOKEN, TOKEN_REDIRECT, Hello, read_hello
 
 #: What a pending handshake is found by when its Hello is repeated: address 18, the client's hashcode, and mac1 or e.
 _Key = tuple[bytes, int, bytes]
@@ -75,14 +75,16 @@ class Gate:
         self._load = Load()
         self.difficulty = puzzle.Difficulty(limits.puzzle_first, limits.puzzle_cap)
         self._by_hello: dict[_Key, Pending] = {}
-        self._count = 0
-        self._order: deque[Pending] = deque()
+        #: By our hashcode, in the order in which they expire.
+        self._pending: dict[int, Pending] = {}
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._pending)
 
     def hello(self, data: bytes, path: Path, moment: Moment, room: bool) -> bytes | None:
         """What to answer a Hello with, if anything. room says whether a session would find place. Raises BadPacket."""
+        if len(data) < RETRY_SIZE:
+            raise BadPacket("short")  # or the Retry would be longer than what it answers
         hello = read_hello(data)
         key = path.address, hello.header.sender, hello.mac1
         pending = self._by_hello.get(key)
@@ -129,7 +131,7 @@ class Gate:
                 return self._retry(hello, path, moment, handshake.SPENT)
             if demanded and not self._buckets.take(path.address, mono):
                 raise BadPacket("bucket")
-        if not room or self._count >= self._limits.half_open_max:
+        if not room or len(self._pending) >= self._limits.half_open_max:
             raise BadPacket("full")
         return self._accept(hello, key, path, moment)
 
@@ -140,7 +142,7 @@ class Gate:
     def demanded(self, mono: float) -> bool:
         """Whether strangers must prove their address now."""
         limits = self._limits
-        return self._count > limits.cookie_pending or self._load.share(mono) > limits.cookie_load
+        return len(self._pending) > limits.cookie_pending or self._load.share(mono) > limits.cookie_load
 
     def _proven(self, hello: Hello, address: bytes, moment: Moment) -> int | None:
         """The period of the cookie or token that a Hello carries, None if it has none that is valid."""
@@ -182,29 +184,26 @@ class Gate:
         self._codes.assign(code, pending)
         for one in keys:
             self._by_hello[one] = pending
-        self._count += 1
-        self._order.append(pending)
+        self._pending[code] = pending
         return accept
 
     def close(self, pending: Pending) -> None:
         """Its Finish was read: the handshake is pending no more, its code now the session's."""
-        if self._by_hello.get(pending.keys[0]) is pending:
-            self._count -= 1
+        if self._pending.pop(pending.code, None) is not None:
             for one in pending.keys:
                 del self._by_hello[one]
 
     def deadline(self) -> float | None:
         """When ``tick`` has something to do."""
-        return self._order[0].until if self._order else None
+        first = next(iter(self._pending.values()), None)
+        return None if first is None else first.until
 
     def tick(self, mono: float) -> None:
         """Forget handshakes that took too long."""
-        while self._order and self._order[0].until <= mono:
-            pending = self._order.popleft()
-            if self._by_hello.get(pending.keys[0]) is pending:
-                self.close(pending)
-                self._codes.free(pending.code, mono)
-                self._counters["half-open expired"] += 1
+        while (pending := next(iter(self._pending.values()), None)) is not None and pending.until <= mono:
+            self.close(pending)
+            self._codes.free(pending.code, mono)
+            self._counters["half-open expired"] += 1
 
     def digest(self) -> bytes:
         """A hash over all that is kept for strangers, but for what only time moves."""

@@ -36,7 +36,7 @@ class Session:
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",
         "heard", "identity", "keep", "keep_step", "own", "path", "peer", "peer_done", "proven_own", "proven_peer",
-        "ratchet", "redialled", "redirect", "roam", "seal", "successor", "suite", "welcome", "welcomes",
+        "ratchet", "redialled", "redirect", "roam", "seal", "successor", "suite", "warm", "welcome", "welcomes",
     )  # fmt: skip
 
     seal: PacketSeal
@@ -68,6 +68,7 @@ class Session:
         self.ends: float | None = None
         self.peer_done = False
         self.redialled = False
+        self.warm = False
 
     def keyed(self, seal: PacketSeal, code: int, binding: bytes) -> None:
         """Give a session its keys, before anybody can reach it."""

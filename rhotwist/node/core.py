@@ -197,12 +197,15 @@ class Node:
     def _small(self, session: Session, data: bytes, path: Path, moment: Moment) -> None:
         state, mono = self._state, moment.mono
         newest = session.seal.newest
+        if not session.warm:
+            state.warm(session)
         counter, plain = session.seal.open(data)
         session.heard = mono
         session.redialled = False
         if path != session.path and counter > newest:
             self._elsewhere(session, len(data), path, mono)
-        if session.seal.turned:
+        turned = session.seal.turned
+        if turned:
             self._ratchet(session, mono)
         frame = read_frame(plain)
         if not session.confirmed:
@@ -216,7 +219,7 @@ class Node:
             asking.answered(state, session, frame, mono)  # type: ignore[arg-type]
         elif kind is Control:
             speaking.heard(state, session, frame, path, moment)  # type: ignore[arg-type]
-        elif session.ratchet is not None:
+        elif session.ratchet is not None and not turned:
             speaking.give(state, session, session.ratchet.on_empty())
 
     def _first(self, session: Session, frame: object, moment: Moment) -> None:
@@ -329,14 +332,12 @@ class Node:
             session.redialled = True
             if session.identity is not None and (session.own, session.peer) not in state.dials:
                 opening.dial(state, session.identity, session.peer, (session.path,), moment, old=session)
-        if session.confirmed:
+        if session.confirmed and (session.ratchet is not None or session.initiator or session.exchange is not None):
             machine = opening.ratchet(state, session)
             if machine.expired(mono) or session.seal.spent:
                 opening.lost(state, session, "its keys are worn out", mono)
                 return
             self._ratchet(session, mono)
-            if not session.busy:
-                session.seal.drop_aead()
         due = session.deadline(state.limits)
         state.schedule(session, due if session.ends is None or due is None else min(due, mono + 1.0))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
@@ -25,6 +25,9 @@ from rhotwist.wire.datagram import Burst, Path
 from rhotwist.wire.schema import Schema, Vocabulary
 
 Pair = tuple[bytes, bytes]
+
+#: Sessions whose ciphers stay built: 4.6 kB each, against 2 µs to build them when the next packet comes.
+WARM = 1_024
 
 
 class Timed(Protocol):
@@ -121,6 +124,7 @@ class State:
         self.jobs: list[Job] = []
         self.reserved = 0
         self.closed = False
+        self._warm: deque[Session] = deque()
         self._heap: list[tuple[float, int, Timed]] = []
         self._serial = 0
 
@@ -134,8 +138,19 @@ class State:
         else:
             queue.append(datagram)
 
+    def warm(self, session: Session) -> None:
+        """A session is about to use its ciphers: keep those of the last WARM sessions built, and no others."""
+        if len(self._warm) >= WARM:
+            cold = self._warm.popleft()
+            cold.warm = False
+            cold.seal.drop_aead()
+        session.warm = True
+        self._warm.append(session)
+
     def send(self, session: Session, plain: bytes) -> None:
         """Seal a frame for a session and queue it; a session whose key is spent says no more."""
+        if not session.warm:
+            self.warm(session)
         try:
             datagram = session.seal.seal(plain)
         except KeySpent:
