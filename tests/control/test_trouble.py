@@ -39,7 +39,7 @@ class CatalogueTests(SynchronousTestCase):
         used = {
             name
             for path, text in SOURCES.items()
-            for name in re.findall(r"\b(?:trouble\.)([A-Z][A-Z_]+)\b", text)
+            for name in re.findall(r"\b\w+\.([A-Z][A-Z_]+)\b", text)
         }
         names = {name for name, value in vars(trouble).items() if isinstance(value, Entry)}
         self.assertEqual(set(), names - used)
