@@ -160,6 +160,7 @@ class FakeCore:
         self.answers: list[tuple[Any, Any]] = []
         self.cancelled: list[Event] = []
         self.closed = False
+        self.emptied = 0
         self.wrong: Exception | None = None
         self.on_tick: Callable[[], None] = lambda: None
 
@@ -176,6 +177,7 @@ class FakeCore:
         return self.due
 
     def outgoing(self) -> list[Burst]:
+        self.emptied += 1
         bursts, self.bursts = self.bursts, []
         return bursts
 

@@ -32,13 +32,13 @@ class FakeCarrier:
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
-        self.closed = False
+        self.closed = 0
 
     def send(self, address: bytes, datagrams: Sequence[bytes]) -> None:
         self.sent.extend(datagrams)
 
     def close(self) -> None:
-        self.closed = True
+        self.closed += 1
 
 
 class DriverCase(SynchronousTestCase):
@@ -122,6 +122,12 @@ class WorkTests(DriverCase):
             self.driver.receive(PATH, (b"in",))
         self.assertEqual((self.counters["logged_errors"], self.counters["unlogged_errors"]), (1, 99))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_a_core_that_raises_when_it_is_to_send_is_logged_and_asked_again(self) -> None:
+        self.patch(self.core, "outgoing", lambda: 1 / 0)
+        self.driver.settle()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.delays(), [EVERY])
 
     def test_a_job_that_raises_stops_neither_the_next_one_nor_the_sending(self) -> None:
         self.core.todo, self.core.bursts = [Job(0), Job(5)], [Burst(PATH, [b"out"])]
@@ -210,7 +216,7 @@ class CloseTests(DriverCase):
         self.core.todo = [Job(1)]
         self.driver.close()
         self.driver.close()
-        self.assertEqual((self.carrier.sent, len(self.ran), self.carrier.closed), ([b"bye"], 1, True))
+        self.assertEqual((self.carrier.sent, len(self.ran), self.carrier.closed), ([b"bye"], 1, 1))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.driver.settle()
         self.driver.rearm()
@@ -226,5 +232,5 @@ class CloseTests(DriverCase):
 
         self.driver.runners[Job] = run
         self.driver.settle()
-        self.assertEqual((self.carrier.sent, self.carrier.closed), ([b"bye"], True))
+        self.assertEqual((self.carrier.sent, self.carrier.closed), ([b"bye"], 1))
         self.assertEqual(self.reactor.getDelayedCalls(), [])

@@ -241,10 +241,13 @@ class ListenTests(SynchronousTestCase):
     def test_a_taken_port_is_a_failure_and_the_kernels_choice_is_tried_again(self) -> None:
         one = self.successResultOf(listen(self.reactor, interface="127.0.0.1"))
         self.addCleanup(one.close)
-        failure = self.failureResultOf(listen(self.reactor, port=one.sockets[0][1], interface="127.0.0.1"))
-        self.assertEqual(failure.check(CannotListenError), CannotListenError)
         tries: list[tuple[str, int]] = []
         real = endpoint.open_udp
+        self.patch(endpoint, "open_udp", lambda host, port: (tries.append((host, port)), real(host, port))[1])
+        taken = one.sockets[0][1]
+        self.failureResultOf(listen(self.reactor, port=taken, interface="127.0.0.1"), CannotListenError)
+        self.assertEqual(tries, [("127.0.0.1", taken)])
+        tries.clear()
 
         def open_udp(host: str, port: int) -> Any:
             tries.append((host, port))
@@ -256,6 +259,20 @@ class ListenTests(SynchronousTestCase):
         two = self.successResultOf(listen(self.reactor, interface=("127.0.0.1", "127.0.0.2")))
         self.addCleanup(two.close)
         self.assertEqual(([host for host, _ in tries], tries[2][1]), (["127.0.0.1", "127.0.0.2"] * 2, 0))
+
+    def test_a_second_socket_that_does_not_open_closes_the_first(self) -> None:
+        opened: list[Any] = []
+        real = endpoint.open_udp
+
+        def open_udp(host: str, port: int) -> Any:
+            if opened:
+                raise error(errno.EACCES)
+            opened.append(real(host, port))
+            return opened[0]
+
+        self.patch(endpoint, "open_udp", open_udp)
+        self.failureResultOf(listen(self.reactor, interface=("127.0.0.1", "127.0.0.2")), CannotListenError)
+        self.assertEqual((len(opened), opened[0].fileno(), self.reactor.readers), (1, -1, []))
 
     def test_a_machine_without_ipv6_listens_on_ipv4(self) -> None:
         real = endpoint.open_udp

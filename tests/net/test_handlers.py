@@ -74,8 +74,10 @@ class AnswerTests(HandlerCase):
     def test_a_late_reply_is_sent_when_it_comes(self) -> None:
         later: Deferred[Said] = Deferred()
         self.assertIsNone(self.answer_to(lambda call: later))
+        emptied = self.core.emptied
         later.callback(Said(words="late"))
         self.assertEqual(self.core.answers[0][1], Said(words="late"))
+        self.assertEqual(self.core.emptied, emptied + 1)
 
     def test_what_only_was_told_is_handled_and_not_answered(self) -> None:
         heard: list[Any] = []

@@ -51,7 +51,7 @@ class RequestsTests(SynchronousTestCase):
         waiting.cancel()
         failure = self.failureResultOf(waiting, Cancelled)
         self.assertTrue(failure.check(CancelledError) and failure.check(RequestFailed))
-        self.assertEqual(self.core.cancelled, [one])
+        self.assertEqual((self.core.cancelled, self.core.emptied), ([one], 1))
         self.outcome(one, "late")
         waiting.cancel()
         self.assertEqual((self.core.cancelled, len(self.requests)), ([one], 0))
