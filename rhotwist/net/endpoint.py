@@ -356,6 +356,7 @@ def listen(
     try:
         node.bind((interface,) if isinstance(interface, str) else tuple(interface), port)
     except CannotListenError:
+        node.driver.close()
         return fail()
     return succeed(node)
 
