@@ -133,7 +133,7 @@ class Session:
 
     @property
     def _redial(self) -> float | None:
-        """When silence will have lasted too long: after an unanswered request, or an unanswered Ping if all are held."""
+        """When silence will have lasted too long: after an unanswered request, or a Ping if all are held."""
         if not self.initiator or not self.confirmed or self.redialled or self.draining or self.exchange is None:
             return None
         if not self.exchange.busy:

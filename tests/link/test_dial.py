@@ -35,8 +35,9 @@ class DialCase(SynchronousTestCase):
 
     def retry(self, hello: bytes, difficulty: int = 0, suites: tuple[int, ...] = DEFAULT_ORDER) -> bytes:
         return handshake.retry(
-            SERVER.public, read_hello(hello), b"c" * 16, difficulty=difficulty, mask=mask(suites), reason=1, rng=self.rng
-        )
+            SERVER.public, read_hello(hello), b"c" * 16,
+            difficulty=difficulty, mask=mask(suites), reason=1, rng=self.rng,
+        )  # fmt: skip
 
     def accept(self, hello: bytes, suites: tuple[int, ...] = DEFAULT_ORDER) -> tuple[bytes, handshake.HalfOpen]:
         return handshake.accept(

@@ -134,7 +134,9 @@ class Theirs(SynchronousTestCase):
     def setUp(self) -> None:
         self.exchange = Exchange(Limits())
 
-    def take(self, number: int, behind: int = 0, hash_: bytes = b"h", mono: float = 0.0) -> tuple[Verdict, Taken | None]:
+    def take(
+        self, number: int, behind: int = 0, hash_: bytes = b"h", mono: float = 0.0
+    ) -> tuple[Verdict, Taken | None]:
         said = Said(number & 0xFFFF, behind, 1000 + number, 7, bytes(16), None, None, b"")
         return self.exchange.take(said, hash_, mono)
 

@@ -1,4 +1,4 @@
-"""No key seals two texts under one nonce: every seal of a run is watched, with loss, roaming, new epochs and restarts."""
+"""No key seals two texts under one nonce: every seal of a run is watched, through loss, roaming, epochs and restarts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Nonces(SeededTestCase):
         wanted = 1_000_000 if full() else 20_000
         limits = Limits(ratchet_seals=300, retry_share=0.3)
         for seed in self.seeds(10_000, 10_000):
-            net = self.network(seed, Faults(loss=0.05, burst=4, duplicate=0.05, reorder=0.1, corrupt=0.01, jitter=0.005))
+            faults = Faults(loss=0.05, burst=4, duplicate=0.05, reorder=0.1, corrupt=0.01, jitter=0.005)
+            net = self.network(seed, faults)
             node = server(net, limits=limits)
             clients = [net.node(f"client {number}", limits=limits) for number in range(4)]
             draw = net.chance("mischief")

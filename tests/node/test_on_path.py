@@ -109,7 +109,7 @@ class Downgrade(SeededTestCase):
         self.assertGreater(edited, 100)
 
     def test_an_editor_who_swaps_the_suite_only_in_hellos_and_answers_with_a_forged_retry_is_named(self) -> None:
-        """He knows the server's key, so he can make a valid mac1 and a valid Retry; the mask in Accept finds him out."""
+        """He knows the server's key, so he can make a good mac1 and a good Retry; the mask in Accept finds him out."""
         from rhotwist.secret import handshake
         from rhotwist.wire.packet import read_hello
 
@@ -205,7 +205,8 @@ class Flips(SeededTestCase):
         net.run(1)
         seals = [sessions(client)[0].seal.seal(b"\0") for _ in range(44)]
         for place in range(44):
-            node.node.receive(Path(0, client.address), [*seals[:place], b"junk" * 20, b"", *seals[place:]], node.moment())
+            coalesced = [*seals[:place], b"junk" * 20, b"", *seals[place:]]
+            node.node.receive(Path(0, client.address), coalesced, node.moment())
             seals = [sessions(client)[0].seal.seal(b"\0") for _ in range(44)]
         self.assertEqual(node.node.counters["drop replay"], 0)
         self.assertEqual(sessions(node)[0].seal.newest, sessions(client)[0].seal.sent - 44)
@@ -223,7 +224,8 @@ class Amplification(SeededTestCase):
             net.result(net.node(f"c{suites}", suites=suites).request(node, Say(text="x" * 100)))
         net.result(client.ping(node))
         net.run(5)
-        valid = [data for target, data in tape if target is node] + [data for target, data in tape if target is not node]
+        valid = [data for target, data in tape if target is node]
+        valid += [data for target, data in tape if target is not node]
         busy = server(net, "busy", key=node.key, limits=Limits(cookie_load=0.0), address=pack_address("10.8.0.1", 1))
         draw = net.chance("mutants")
         worst = 0.0
@@ -235,7 +237,8 @@ class Amplification(SeededTestCase):
             if draw.random() < 0.8:
                 data = mutate(draw, data)
             host.node.receive(Path(0, address), [data], host.moment())
-            out = sum(len(d) for burst in host.node.outgoing() for d in burst.datagrams if burst.path.address == address)
+            bursts = [burst for burst in host.node.outgoing() if burst.path.address == address]
+            out = sum(len(datagram) for burst in bursts for datagram in burst.datagrams)
             answered += out > 0
             worst = max(worst, out / max(1, len(data)))
         self.assertLessEqual(worst, 1.0)
