@@ -110,6 +110,7 @@ class Refused(RequestFailed):
     def __init__(self, code: int, text: str = "") -> None:
         super().__init__(text or f"refused with code {code}")
         self.code = code
+        self.said = text
 
 
 class NotSpoken(Refused):

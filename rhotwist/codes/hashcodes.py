@@ -31,7 +31,7 @@ _VALUES = Struct(f"!{_RUN}H")
 class Permutation:
     """A keyed permutation of the integers below 2**bits; bits is even, from 8 to 32, and smaller ones are for tests."""
 
-    __slots__ = ("_done", "_half", "_key", "_mask", "_values")
+    __slots__ = ("_done", "_half", "_key", "_mask", "_rounds", "_values")
 
     def __init__(self, key: bytes, bits: int = 32) -> None:
         if not 16 <= len(key) <= 32:
@@ -43,13 +43,16 @@ class Permutation:
         self._mask = (1 << self._half) - 1
         self._values = [array("H", bytes(2 << self._half)) for _ in range(ROUNDS)]
         self._done = [bytearray((1 << self._half) // _RUN) for _ in range(ROUNDS)]
+        self._rounds = tuple(zip(self._values, self._done, strict=True))
 
     def code(self, position: int) -> int:
         """The code at a position of the counter."""
-        left, right = position >> self._half, position & self._mask
-        for number in range(ROUNDS):
-            left, right = right, left ^ self._value(number, right)
-        return left << self._half | right
+        half = self._half
+        left, right = position >> half, position & self._mask
+        for number, (values, done) in enumerate(self._rounds):
+            value = values[right] if done[right >> 4] else self._value(number, right)
+            left, right = right, left ^ value
+        return left << half | right
 
     def position(self, code: int) -> int:
         """The position of the counter at which a code stands."""

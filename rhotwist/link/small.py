@@ -68,7 +68,7 @@ class Exchange:
     """The requests of one session, both ways. Times are mono seconds."""
 
     __slots__ = (
-        "_floor", "_late", "_limits", "_next", "_top", "_working", "heard", "held", "kept", "outstanding",
+        "_floor", "_late", "_limits", "_next", "_patience", "_top", "_working", "heard", "held", "kept", "outstanding",
         "round_trip", "taken", "variation", "waiting",
     )  # fmt: skip
 
@@ -80,6 +80,7 @@ class Exchange:
         self.waiting: deque[Outgoing] = deque()
         self.round_trip = 0.0
         self.variation = 0.0
+        self._patience = limits.repeat_first
         self._floor = 0
         self._top = -1
         self.taken: dict[int, Taken] = {}
@@ -120,6 +121,8 @@ class Exchange:
             self.round_trip += (sample - self.round_trip) / 8
         else:
             self.round_trip, self.variation = sample, sample / 2
+        limits = self._limits
+        self._patience = min(max(self.round_trip + 4 * self.variation, limits.repeat_least), limits.repeat_most)
 
     def hold(self, hashcode: int) -> None:
         """The peer is working at it: it is no longer repeated."""
@@ -135,6 +138,7 @@ class Exchange:
     def hurry(self, mono: float) -> None:
         """Another session carries this exchange now: repeat everything at once, and measure the way anew."""
         self.round_trip = self.variation = 0.0
+        self._patience = self._limits.repeat_first
         for request in [*self.outstanding.values(), *self.held.values()]:
             request.due = mono
         for taken in self._late.values():
@@ -170,12 +174,14 @@ class Exchange:
         return next(iter(self.outstanding.values())).number
 
     def _first(self, request: Outgoing, mono: float) -> bytes:
-        request.number = self._next
-        self._next += 1
+        number = request.number = self._next
+        self._next = number + 1
         request.sent = mono
-        request.due = mono + self.patience()
-        self.outstanding[request.hashcode] = request
-        return self._frame(request)
+        request.due = mono + self._patience
+        outstanding = self.outstanding
+        behind = number - self._oldest() if outstanding else 0
+        outstanding[request.hashcode] = request
+        return pack_message(number, behind, request.hashcode, request.schema, request.rest)
 
     def _frame(self, request: Outgoing) -> bytes:
         number = request.number
@@ -183,10 +189,7 @@ class Exchange:
 
     def patience(self) -> float:
         """Seconds until a first repeat (RFC 6298 2, with our own least and most)."""
-        limits = self._limits
-        if not self.round_trip:
-            return limits.repeat_first
-        return min(max(self.round_trip + 4 * self.variation, limits.repeat_least), limits.repeat_most)
+        return self._patience
 
     # --- theirs
 

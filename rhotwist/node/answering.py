@@ -13,7 +13,7 @@ from rhotwist.node.state import State
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import Said, pack_control, pack_reply
-from rhotwist.wire.message import NO_HASH, Message, compose
+from rhotwist.wire.message import NO_HASH, object_hash
 from rhotwist.wire.schema import Schema
 
 
@@ -22,11 +22,13 @@ def said(state: State, session: Session, frame: Said, path: Path, mono: float) -
     if session.redirect is not None:
         state.send(session, session.welcome)
         return
-    source, destination = _parties(session, frame)
-    message = compose(frame.schema, source, destination, NO_HASH, frame.random, frame.body)
+    source, destination = session.peer, session.own
+    if frame.source is not None or frame.destination is not None:
+        source, destination = _parties(session, frame)
+    named = object_hash(frame.schema, source, destination, NO_HASH, frame.random, frame.body)
     taken: Taken | None = None
     if frame.hashcode:
-        verdict, taken = session.requests(state.limits).take(frame, message.hash, mono)
+        verdict, taken = session.requests(state.limits).take(frame, named, mono)
         if verdict is not Verdict.NEW:
             _again(state, session, verdict, taken)
             return
@@ -39,7 +41,17 @@ def said(state: State, session: Session, frame: Said, path: Path, mono: float) -
     elif frame.schema == Prove.identifier or frame.schema == Reach.identifier:
         _own(state, session, taken, frame, path, mono)
     else:
-        _handle(state, session, taken, message, path, mono)
+        schema = state.handled.get(frame.schema)
+        if schema is None:
+            _refuse(state, session, taken, RefusalCode.NOT_SPOKEN, mono)
+            return
+        try:
+            body = schema.decode(frame.body)
+        except BadPacket:
+            state.counters["bad body"] += 1
+            _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
+            return
+        state.jobs.append(Call(session.peer, source, destination, body, named, path, session, taken))
 
 
 def _parties(session: Session, frame: Said) -> tuple[bytes, bytes]:
@@ -64,22 +76,6 @@ def _again(state: State, session: Session, verdict: Verdict, taken: Taken | None
         _send(state, session, taken.frame)
     elif taken.told:
         state.send(session, pack_control(Working.identifier, Working(hashcode=taken.hashcode).encode()))
-
-
-def _handle(state: State, session: Session, taken: Taken | None, message: Message, path: Path, mono: float) -> None:
-    schema = state.vocabulary.get(message.schema)
-    if schema is None or schema.identifier not in state.handled:
-        _refuse(state, session, taken, RefusalCode.NOT_SPOKEN, mono)
-        return
-    try:
-        body = schema.decode(message.body)
-    except BadPacket:
-        state.counters["bad body"] += 1
-        _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
-        return
-    state.jobs.append(
-        Call(session.peer, message.source, message.destination, body, message.hash, path, session, taken)
-    )
 
 
 def _own(state: State, session: Session, taken: Taken | None, frame: Said, path: Path, mono: float) -> None:
@@ -144,7 +140,7 @@ def _refusal(error: Exception) -> Refusal:
         NotProven: RefusalCode.NOT_HERE,
     }
     code = codes.get(type(error), getattr(error, "code", RefusalCode.REFUSED))
-    return Refusal(code=code, said=str(error).encode("utf-8", "replace")[:200].decode("utf-8", "ignore"))
+    return Refusal(code=code, said=getattr(error, "said", str(error)).encode("utf-8", "replace")[:200].decode("utf-8", "ignore"))
 
 
 def _refuse(state: State, session: Session, taken: Taken | None, code: RefusalCode, mono: float) -> None:
@@ -163,11 +159,10 @@ def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: fl
     room = body_room(state.limits, 0)
     if len(body) > room:
         raise TooBig(f"{reply.schema_name}: a body of {len(body)} bytes; one small packet carries at most {room}")
-    frame = pack_reply(taken.hashcode, reply.identifier, taken.hash, state.rng(16), body, taken.told)
-    state.reserved += len(frame)
+    frame = pack_reply(taken.hashcode, reply.identifier, taken.hash, state.salt(), body, taken.told)
     before = exchange.kept
     exchange.reply(taken, frame, mono)
-    state.reserved += exchange.kept - before - len(frame)
+    state.reserved += exchange.kept - before
     _send(state, session, frame)
     if taken.told:
         state.schedule(session, taken.due)

@@ -29,7 +29,7 @@ from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, walle
 from rhotwist.secret.suite import SUITES
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import Answered, pack_control, pack_message
-from rhotwist.wire.message import NO_HASH, compose
+from rhotwist.wire.message import NO_HASH, object_hash
 from rhotwist.wire.schema import Request, Schema
 
 #: Proofs given and asked for in one Prove.
@@ -60,7 +60,7 @@ def compose_ask(
     reply = type(body).reply if isinstance(body, Request) else None
     return Ask(
         identity, peer, body.identifier, data, reply=reply, source=source, destination=destination,
-        random=state.rng(16), paths=paths,
+        random=state.salt(), paths=paths,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def begin(state: State, ask: Ask, deadline: float, mono: float) -> Event:
 def _hash(ask: Ask) -> bytes:
     source = ask.identity.public if ask.source is None else ask.source.public
     destination = ask.target if ask.destination is None else ask.destination
-    return compose(ask.schema, source, destination, NO_HASH, ask.random, ask.body).hash
+    return object_hash(ask.schema, source, destination, NO_HASH, ask.random, ask.body)
 
 
 # --- onto a session -----------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def _hash(ask: Ask) -> bytes:
 def offer(state: State, session: Session, ask: Ask, mono: float) -> None:
     """Send an ask over an open session, after the proofs it needs."""
     ask.session = session
-    if _unproven(session, ask):
+    if (ask.source is not None or ask.destination is not None) and _unproven(session, ask):
         waiting = state.unproven.setdefault(session.code, [])
         waiting.append(ask)
         if len(waiting) == 1:
@@ -125,6 +125,8 @@ def first_frame(state: State, session: Session, ask: Ask, room: int, mono: float
 
 
 def _rest(session: Session, ask: Ask) -> tuple[bytes, bytes, bytes, bytes]:
+    if ask.source is None and ask.destination is None:
+        return ask.random, b"", b"", ask.body
     source = b"" if ask.source is None or ask.source.public == session.own else ask.source.public
     destination = b"" if ask.destination is None or ask.destination == session.peer else ask.destination
     return ask.random, source, destination, ask.body

@@ -28,6 +28,7 @@ from rhotwist.secret.cookie import StatelessSecrets
 from rhotwist.secret.curve import OPERATIONS
 from rhotwist.secret.kem import ML_KEM_768, Kem
 from rhotwist.secret.suite import DEFAULT_ORDER
+from rhotwist.secret.table import GRAIN
 from rhotwist.wire.datagram import Burst, Path
 from rhotwist.wire.frame import Answered, Control, Said, pack_control, read_frame
 from rhotwist.wire.packet import ACCEPT, FINISH, HEADER, HELLO, RETRY, SMALL, TAG_SIZE, read_header
@@ -78,7 +79,7 @@ class Node:
         self._state.vocabulary.add(schema)
         if issubclass(schema, Request):
             self._state.vocabulary.add(schema.reply)
-        self._state.handled.add(schema.identifier)
+        self._state.handled[schema.identifier] = schema
 
     def add_wallet(self, wallet: SeedKey) -> None:
         """A wallet is hot here: messages to it are taken, and its proof is given to an initiator that asks for it."""
@@ -211,7 +212,8 @@ class Node:
         if not session.confirmed:
             self._first(session, frame, moment)
         kind = type(frame)
-        if frame is not None and (kind is not Control or frame.schema not in RATCHET):
+        if mono >= session.touched + GRAIN and frame is not None and (kind is not Control or frame.schema not in RATCHET):
+            session.touched = mono
             state.sessions.touch(session.code, mono)
         if kind is _SAID:
             answering.said(state, session, frame, path, mono)  # type: ignore[arg-type]

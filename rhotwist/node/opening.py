@@ -196,6 +196,8 @@ def finished(
     old = state.pairs.get((own, peer))
     kept = payload.continues and old is not None and not old.initiator
     session.continues = old if kept else None
+    if old is None and not full:
+        state.pairs[own, peer] = session  # no older one to wait for
     if full:
         _send_on(state, session, moment)
         return session

@@ -97,7 +97,10 @@ def read_frame(plain: bytes) -> Frame:
     try:
         if kind & ~(SOURCE | DESTINATION) == MESSAGE:
             _, number, behind, hashcode, schema, random = _MESSAGE.unpack_from(plain)
-            source, destination, at = _wallets(plain, kind, MESSAGE_HEAD)
+            source = destination = None
+            at = MESSAGE_HEAD
+            if kind != MESSAGE:
+                source, destination, at = _wallets(plain, kind, MESSAGE_HEAD)
             if not hashcode and (number or behind):
                 raise BadPacket("number")
             return Said(number, behind, hashcode, schema, random, source, destination, plain[at:])
