@@ -36,7 +36,8 @@ class Session:
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",
         "heard", "identity", "keep", "keep_step", "own", "path", "peer", "peer_done", "proven_own", "proven_peer",
-        "ratchet", "redialled", "redirect", "roam", "seal", "successor", "suite", "touched", "warm", "welcome", "welcomes",
+        "ratchet", "redialled", "redirect", "roam", "seal", "successor", "suite", "touched", "warm", "welcome",
+        "welcomes",
     )  # fmt: skip
 
     seal: PacketSeal

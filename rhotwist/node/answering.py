@@ -140,7 +140,8 @@ def _refusal(error: Exception) -> Refusal:
         NotProven: RefusalCode.NOT_HERE,
     }
     code = codes.get(type(error), getattr(error, "code", RefusalCode.REFUSED))
-    return Refusal(code=code, said=getattr(error, "said", str(error)).encode("utf-8", "replace")[:200].decode("utf-8", "ignore"))
+    told: str = getattr(error, "said", str(error))
+    return Refusal(code=code, said=told.encode("utf-8", "replace")[:200].decode("utf-8", "ignore"))
 
 
 def _refuse(state: State, session: Session, taken: Taken | None, code: RefusalCode, mono: float) -> None:

@@ -212,9 +212,10 @@ class Node:
         if not session.confirmed:
             self._first(session, frame, moment)
         kind = type(frame)
-        if mono >= session.touched + GRAIN and frame is not None and (kind is not Control or frame.schema not in RATCHET):
-            session.touched = mono
-            state.sessions.touch(session.code, mono)
+        if mono >= session.touched + GRAIN and frame is not None:
+            if kind is not Control or frame.schema not in RATCHET:
+                session.touched = mono
+                state.sessions.touch(session.code, mono)
         if kind is _SAID:
             answering.said(state, session, frame, path, mono)  # type: ignore[arg-type]
         elif kind is _ANSWERED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import attrs
 
 from rhotwist.event.pending import Event
@@ -33,8 +35,7 @@ class Call:
         return self._taken is not None
 
 
-@attrs.frozen(eq=False)
-class Fired:
+class Fired(NamedTuple):
     """An event has its one outcome: the reply, a Pong of ``Node.ping``, or a RequestFailed."""
 
     event: Event

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-
-import attrs
+from typing import NamedTuple
 
 from rhotwist.errors import BadPacket
 
@@ -30,16 +29,14 @@ _REPLY = Struct("!BII32s16s")
 MESSAGE_HEAD, REPLY_HEAD = _MESSAGE.size, _REPLY.size
 
 
-@attrs.frozen
-class Control:
+class Control(NamedTuple):
     """A message of the protocol itself."""
 
     schema: int
     body: bytes
 
 
-@attrs.frozen
-class Said:
+class Said(NamedTuple):
     """A message or request; source and destination are None where the session's identities are meant."""
 
     number: int
@@ -52,8 +49,7 @@ class Said:
     body: bytes
 
 
-@attrs.frozen
-class Answered:
+class Answered(NamedTuple):
     """A reply to the request that has this hashcode and hashes to answers; confirm asks for a Got."""
 
     confirm: bool
