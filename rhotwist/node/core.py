@@ -17,10 +17,10 @@ from rhotwist.event.pending import Event
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.link.gate import Pending
-from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome, Working
+from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment, Rng
-from rhotwist.node import answering, asking, opening, speaking
+from rhotwist.node import answering, asking, opening, speaking, tending
 from rhotwist.node.digest import digest
 from rhotwist.node.jobs import Call, Job, Solve
 from rhotwist.node.state import Ask, Dialing, Sibling, State
@@ -30,7 +30,7 @@ from rhotwist.secret.kem import ML_KEM_768, Kem
 from rhotwist.secret.suite import DEFAULT_ORDER
 from rhotwist.secret.table import GRAIN
 from rhotwist.wire.datagram import Burst, Path
-from rhotwist.wire.frame import Answered, Control, Said, pack_control, read_frame
+from rhotwist.wire.frame import Answered, Control, Frame, Said, pack_control, read_frame
 from rhotwist.wire.packet import ACCEPT, FINISH, HEADER, HELLO, RETRY, SMALL, TAG_SIZE, read_header
 from rhotwist.wire.schema import Request, Schema
 
@@ -207,15 +207,14 @@ class Node:
             self._elsewhere(session, len(data), path, mono)
         turned = session.seal.turned
         if turned:
-            self._ratchet(session, mono)
+            tending.ratchet(state, session, mono)
         frame = read_frame(plain)
         if not session.confirmed:
             self._first(session, frame, moment)
         kind = type(frame)
-        if mono >= session.touched + GRAIN and frame is not None:
-            if kind is not Control or frame.schema not in RATCHET:
-                session.touched = mono
-                state.sessions.touch(session.code, mono)
+        if mono >= session.touched + GRAIN and not _idle(frame):
+            session.touched = mono
+            state.sessions.touch(session.code, mono)
         if kind is _SAID:
             answering.said(state, session, frame, path, mono)  # type: ignore[arg-type]
         elif kind is _ANSWERED:
@@ -245,11 +244,6 @@ class Node:
             plain = pack_control(Challenge.identifier, Challenge(data=data).encode())
             state.post(path, session.seal.seal(plain))
             state.counters["challenged"] += 1
-
-    def _ratchet(self, session: Session, mono: float) -> None:
-        machine = opening.ratchet(self._state, session)
-        speaking.give(self._state, session, machine.tick(mono, speaking.measured(session), self._state.rng))
-        self._state.schedule(session, machine.deadline())
 
     def _stranger(self, data: bytes, path: Path, moment: Moment) -> None:
         state = self._state
@@ -304,45 +298,7 @@ class Node:
             if isinstance(item, Dialing):
                 opening.tick_dial(state, item, moment)
             elif isinstance(item, Session):
-                self._tick_session(item, moment)
-
-    def _tick_session(self, session: Session, moment: Moment) -> None:
-        state, mono = self._state, moment.mono
-        if state.codes.live.get(session.code) is not session:
-            return
-        if session.dead(mono, state.limits):
-            opening.lost(state, session, "the peer fell silent", mono)
-            return
-        if session.ends is not None and opening.drained(state, session, mono):
-            opening.lost(state, session, "another session took over", mono)
-            return
-        if session.welcome:
-            if mono - session.heard >= state.limits.half_open_life:
-                opening.lost(state, session, "the client was never heard", mono)
-                return
-            opening.welcome(state, session, mono)
-        if session.exchange is not None:
-            kept = session.exchange.kept
-            frames, working = session.exchange.tick(mono)
-            state.reserved += session.exchange.kept - kept
-            for frame in frames:
-                state.send(session, frame)
-            for hashcode in working:
-                speaking.tell(state, session, Working(hashcode=hashcode))
-        for frame in session.pings(mono):
-            state.send(session, frame)
-        if session.silent(mono):
-            session.redialled = True
-            if session.identity is not None and (session.own, session.peer) not in state.dials:
-                opening.dial(state, session.identity, session.peer, (session.path,), moment, old=session)
-        if session.confirmed and (session.ratchet is not None or session.initiator or session.exchange is not None):
-            machine = opening.ratchet(state, session)
-            if machine.expired(mono) or session.seal.spent:
-                opening.lost(state, session, "its keys are worn out", mono)
-                return
-            self._ratchet(session, mono)
-        due = session.deadline(state.limits)
-        state.schedule(session, due if session.ends is None or due is None else min(due, mono + 1.0))
+                tending.tend(state, item, moment)
 
     def deadline(self) -> float | None:
         """When ``tick`` wants to be called, mono seconds; None for never."""
@@ -399,3 +355,6 @@ class Node:
         return digest(self._state)
 
 
+def _idle(frame: Frame) -> bool:
+    """What does not keep a session from being the idlest."""
+    return frame is None or (type(frame) is Control and frame.schema in RATCHET)

@@ -38,14 +38,17 @@ class Unsigned:
 
     @property
     def layout(self) -> str:
+        """``Field.layout``."""
         return f"u{8 * self.size}"
 
     def pack(self, value: Any) -> bytes:
+        """``Field.pack``."""
         if not isinstance(value, int) or value is True or value is False or not 0 <= value < 1 << (8 * self.size):
             raise LocalError(f"{value!r} is no integer from 0 to {(1 << (8 * self.size)) - 1}")
         return value.to_bytes(self.size, "big")
 
     def take(self, data: bytes, at: int) -> tuple[int, int]:
+        """``Field.take``."""
         end = at + self.size
         if end > len(data):
             raise BadPacket("short")
@@ -59,11 +62,13 @@ class Flag:
     layout = "flag"
 
     def pack(self, value: Any) -> bytes:
+        """``Field.pack``."""
         if type(value) is not bool:
             raise LocalError(f"{value!r} is neither True nor False")
         return b"\x01" if value else b"\x00"
 
     def take(self, data: bytes, at: int) -> tuple[bool, int]:
+        """``Field.take``."""
         if at >= len(data):
             raise BadPacket("short")
         if data[at] > 1:
@@ -79,14 +84,17 @@ class Octets:
 
     @property
     def layout(self) -> str:
+        """``Field.layout``."""
         return f"octets{self.size}"
 
     def pack(self, value: Any) -> bytes:
+        """``Field.pack``."""
         if not isinstance(value, bytes) or len(value) != self.size:
             raise LocalError(f"{_told(value)} where exactly {self.size} bytes belong")
         return value
 
     def take(self, data: bytes, at: int) -> tuple[bytes, int]:
+        """``Field.take``."""
         end = at + self.size
         if end > len(data):
             raise BadPacket("short")
@@ -101,9 +109,11 @@ class Blob:
 
     @property
     def layout(self) -> str:
+        """``Field.layout``."""
         return f"blob<={self.most}"
 
     def pack(self, value: Any) -> bytes:
+        """``Field.pack``."""
         if not isinstance(value, bytes):
             raise LocalError(f"{_told(value)} where bytes belong")
         if len(value) > self.most:
@@ -111,6 +121,7 @@ class Blob:
         return len(value).to_bytes(2, "big") + value
 
     def take(self, data: bytes, at: int) -> tuple[bytes, int]:
+        """``Field.take``."""
         start = at + 2
         if start > len(data):
             raise BadPacket("short")
@@ -131,9 +142,11 @@ class Text:
 
     @property
     def layout(self) -> str:
+        """``Field.layout``."""
         return f"text<={self.most}"
 
     def pack(self, value: Any) -> bytes:
+        """``Field.pack``."""
         if not isinstance(value, str):
             raise LocalError(f"{_told(value)} where text belongs")
         try:
@@ -145,6 +158,7 @@ class Text:
         return len(data).to_bytes(2, "big") + data
 
     def take(self, data: bytes, at: int) -> tuple[str, int]:
+        """``Field.take``."""
         raw, end = Blob(self.most).take(data, at)
         try:
             return raw.decode("utf-8"), end
@@ -161,9 +175,11 @@ class Many:
 
     @property
     def layout(self) -> str:
+        """``Field.layout``."""
         return f"many<={self.most}({self.item.layout})"
 
     def pack(self, value: Any) -> bytes:
+        """``Field.pack``."""
         if not isinstance(value, tuple):
             raise LocalError(f"{type(value).__name__} where a tuple belongs")
         if len(value) > self.most:
@@ -171,6 +187,7 @@ class Many:
         return b"".join([len(value).to_bytes(2, "big"), *map(self.item.pack, value)])
 
     def take(self, data: bytes, at: int) -> tuple[tuple[Any, ...], int]:
+        """``Field.take``."""
         end = at + 2
         if end > len(data):
             raise BadPacket("short")
@@ -192,12 +209,15 @@ class Maybe:
 
     @property
     def layout(self) -> str:
+        """``Field.layout``."""
         return f"maybe({self.item.layout})"
 
     def pack(self, value: Any) -> bytes:
+        """``Field.pack``."""
         return b"\x00" if value is None else b"\x01" + self.item.pack(value)
 
     def take(self, data: bytes, at: int) -> tuple[Any, int]:
+        """``Field.take``."""
         present, end = Flag().take(data, at)
         return self.item.take(data, end) if present else (None, end)
 
