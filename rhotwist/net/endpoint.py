@@ -75,7 +75,7 @@ class RhoNode:
         self._looking: set[Deferred[Any]] = set()
         self._trigger: Any = None
         self.driver.runners[jobs.Solve] = self._solve
-        self.driver.runners[jobs.KeepToken] = lambda job: None
+        self.driver.runners[jobs.KeepToken] = self.driver.runners[jobs.ForgetToken] = lambda job: None
 
     # --- where it is --------------------------------------------------------------------------------------------------
 
@@ -184,6 +184,12 @@ class RhoNode:
         reply = self._requests.wait(self.core.ping(peer.key, self._now(), timeout=timeout, paths=peer.paths))
         self.driver.settle()
         return reply
+
+    def keep_alive(self, peer: Peer, on: bool) -> bool:
+        """``Peer.keep_alive``."""
+        kept = self.core.keep_alive(peer.key, self._now(), on=on)
+        self.driver.settle()
+        return kept
 
     def tell(self, peer: Peer, body: Schema, source: SeedKey | None, destination: bytes | None) -> None:
         """``Peer.tell``."""

@@ -64,5 +64,12 @@ class Peer:
         """
         return self._node.ping(self, timeout)
 
+    def keep_alive(self, on: bool = True) -> bool:
+        """Keep the NATs between us and the peer open from now on: every 25 s, and up to 110 s while answers arrive.
+
+        on=False stops it. False if there is no session to keep; a new session starts without it.
+        """
+        return self._node.keep_alive(self, on)
+
     def __repr__(self) -> str:
         return f"<Peer {self.key.hex()[:8]} at {self.at.host or 'its session'}:{self.at.port}>"

@@ -91,7 +91,7 @@ class Node:
 
     def learn_token(self, server: bytes, token: bytes) -> None:
         """An address token kept from an earlier run: it saves the next connect to server a round trip, once."""
-        self._state.tokens[server] = token
+        self._state.tokens[self.public, server] = token
 
     # --- requests of ours ------------------------------------------------------------------------------------------
 

@@ -60,6 +60,13 @@ class KeepToken:
     token: bytes = attrs.field(repr=False)
 
 
+@attrs.frozen(eq=False)
+class ForgetToken:
+    """The token of that server goes out with this turn's datagrams: delete it, or an observer could link two Hellos."""
+
+    server: bytes
+
+
 @attrs.frozen
 class Reached:
     """The outcome of a ping: what the session runs on and how long the answer took.
@@ -75,4 +82,4 @@ class Reached:
     seen: bytes
 
 
-Job = Call | Fired | Solve | KeepToken
+Job = Call | Fired | Solve | KeepToken | ForgetToken

@@ -15,7 +15,7 @@ from rhotwist.link.messages import Close, CloseReason, Redirect, Welcome
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment
 from rhotwist.node import asking
-from rhotwist.node.jobs import KeepToken, Solve
+from rhotwist.node.jobs import ForgetToken, KeepToken, Solve
 from rhotwist.node.state import Ask, Dialing, Pair, State
 from rhotwist.secret.cookie import REDIRECTED, SAVED
 from rhotwist.secret.handshake import Finished, SessionKeys
@@ -72,7 +72,9 @@ def dial(
     dialing = Dialing(attempt, old)
     state.codes.assign(code, dialing)
     state.dials[identity.public, server] = dialing
-    token = state.tokens.pop(server, b"")
+    token = state.tokens.pop((identity.public, server), b"")
+    if token and identity is state.key:
+        state.jobs.append(ForgetToken(server))
     if redirected is not None:
         token, attempt.ticket = redirected
         attempt.hellos_left = state.limits.redirect_hellos
@@ -355,12 +357,13 @@ def forget(state: State, session: Session, mono: float) -> None:
     session.due = None
 
 
-def learned(state: State, server: bytes, token: bytes) -> None:
-    """A server gave us an address token."""
+def learned(state: State, session: Session, token: bytes) -> None:
+    """A server gave us an address token. That of the node's own key is worth keeping over a restart."""
     if len(state.tokens) >= TOKENS:
         del state.tokens[next(iter(state.tokens))]
-    state.tokens[server] = token
-    state.jobs.append(KeepToken(server, token))
+    state.tokens[session.own, session.peer] = token
+    if session.own == state.key.public:
+        state.jobs.append(KeepToken(session.peer, token))
 
 
 def redirected(state: State, session: Session, body: Redirect, moment: Moment) -> None:

@@ -51,7 +51,7 @@ def _welcome(state: State, session: Session, body: messages.Welcome, path: Path,
     if not session.initiator:
         raise BadPacket("control")
     state.send(session, opening.NOTHING)
-    opening.learned(state, session.peer, body.token)
+    opening.learned(state, session, body.token)
 
 
 def _ping(state: State, session: Session, body: messages.Ping, path: Path, moment: Moment) -> None:

@@ -119,7 +119,8 @@ class State:
         self.vocabulary = Vocabulary()
         self.handled: dict[int, type[Schema]] = {}
         self.wallets: dict[bytes, SeedKey] = {}
-        self.tokens: dict[bytes, bytes] = {}
+        #: Address tokens by who was given them and by whom: two identities never show one server the same token.
+        self.tokens: dict[Pair, bytes] = {}
         self.out: dict[Path, list[bytes]] = {}
         self.jobs: list[Job] = []
         self.reserved = 0

@@ -20,7 +20,7 @@ from rhotwist.net.clock import now
 from rhotwist.net.endpoint import RhoNode
 from rhotwist.net.udp import UdpPort
 from rhotwist.node.core import Node
-from rhotwist.node.jobs import KeepToken
+from rhotwist.node.jobs import ForgetToken, KeepToken
 from rhotwist.node.state import Sibling
 from rhotwist.secret.cookie import SAVED, StatelessSecrets
 from rhotwist.service import status
@@ -123,7 +123,11 @@ class NodeService(service.Service):
             if not future.cancelled() and future.exception() is not None:
                 self._log.warn("an address token was not kept: {why}", why=str(future.exception()))
 
+        def forget(job: ForgetToken) -> None:
+            kept.take(job.server, b"", SAVED, now().date)
+
         self.node.driver.runners[KeepToken] = keep
+        self.node.driver.runners[ForgetToken] = forget
 
     def _close_stores(self) -> None:
         if self._machine is not None:

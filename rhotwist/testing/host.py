@@ -48,6 +48,7 @@ class Host(Machine):
         self._chance = network.chance(f"work/{name}")
         self._runners: dict[type, Callable[[Any], object]] = {
             jobs.Call: self._call, jobs.Fired: self._fired, jobs.Solve: self._solve, jobs.KeepToken: self._keep,
+            jobs.ForgetToken: self._forget_token,
         }  # fmt: skip
 
     @property
@@ -198,6 +199,9 @@ class Host(Machine):
     def _keep(self, job: jobs.KeepToken) -> None:
         if not self._fails():
             self.store.setdefault("tokens", {})[job.server] = job.token
+
+    def _forget_token(self, job: jobs.ForgetToken) -> None:
+        self.store.get("tokens", {}).pop(job.server, None)
 
     # --- small things
 

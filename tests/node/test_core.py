@@ -278,6 +278,47 @@ class Keeping(SeededTestCase):
         self.assertEqual(network.sent_datagrams - before, 8)
         self.assertFalse(client.node.keep_alive(b"x" * 32, client.moment()))
 
+    def test_a_saved_token_spares_the_next_connect_a_retry_and_is_used_once_also_after_a_crash(self) -> None:
+        network = self.network(1)
+        node, client = server(network, limits=Limits(cookie_load=-1.0)), network.node("client")
+        network.result(client.ping(node))
+        network.run(1)
+        self.assertEqual(client.node.counters["retried"], 1)
+        self.assertEqual(list(client.store["tokens"]), [node.public])
+        client.crash()
+        client.restart()
+        network.result(client.ping(node))
+        self.assertEqual(client.node.counters["retried"], 0)
+        self.assertEqual(node.node.counters["retry"], 1)
+
+    def test_a_token_is_gone_from_the_store_when_its_hello_goes_out(self) -> None:
+        network = self.network(1)
+        node, client = server(network), network.node("client")
+        network.result(client.ping(node))
+        network.run(1)
+        network.cut(node, client)
+        client.crash()
+        client.restart()
+        client.ping(node, timeout=1)
+        network.run(2)
+        self.assertEqual(client.store["tokens"], {})
+
+    def test_two_identities_do_not_share_a_token(self) -> None:
+        network = self.network(1)
+        node, client = server(network, limits=Limits(cookie_load=-1.0)), network.node("client")
+        network.result(client.ping(node))
+        network.run(1)
+        network.result(client.ping(node, identity=SeedKey(b"i" * 32)))
+        self.assertEqual(client.node.counters["retried"], 2)
+
+    def test_a_handler_may_ask_back_whoever_asked_in_finish(self) -> None:
+        network = self.network(1)
+        node, client = network.node("server"), server(network, "client")
+        back: list = []
+        node.answer(Say, lambda call: (back.append(node.request(call.peer, Say(text="you?"))), Said(text="ok"))[1])
+        network.result(client.request(node, Say(text="me")))
+        self.assertEqual(network.result(back[0]), Said(text="?uoy"))
+
     def test_a_peer_that_falls_silent_loses_the_request_after_30_seconds(self) -> None:
         network = self.network(1)
         node, client = server(network), network.node("client")
