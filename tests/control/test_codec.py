@@ -84,6 +84,17 @@ class StrictnessTests(SynchronousTestCase):
                      b'{"limit":' + b"9" * 5_000 + b"}", b'{"limit":1e400}', b'{"limit":Infinity}'):
             self.refused(body, values.InboxAsk)
 
+    def test_each_thing_that_is_no_value_is_told_for_what_it_is(self) -> None:
+        for kind, body, told in (
+            (values.InboxAsk, b'{"limit":1,"limit":2}', "one field twice"),
+            (Odd, b'{"maybe":1,"really":true,"ratio":NaN}', "NaN is no JSON number"),
+            (Odd, b'{"maybe":1,"really":true,"ratio":1e400}', "not a number that fits"),
+            (values.WalletList, b'{"wallets":{}}', "body.wallets is not a list"),
+            (values.WalletList, b'{"wallets":[3]}', "body.wallets[0] is not an object"),
+            (values.Status, to_json(STATUS).replace(b'{"drop', b'[{"drop').replace(b"}}", b"}]}"), "counters is not"),
+        ):
+            self.assertIn(told, self.refused(body, kind))
+
     def test_an_answer_may_tell_more_than_we_know_but_not_a_request(self) -> None:
         body = b'{"wallets":[],"weather":"fine"}'
         self.assertEqual(values.WalletList(()), from_json(values.WalletList, body, strict=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -11,6 +12,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import OperatorError
+from rhotwist.net.sockets import open_udp
+from rhotwist.service import claim as module
 from rhotwist.service.claim import Claim, claim, open_sockets, read_key
 from rhotwist.service.listening import Place
 from rhotwist.service.options import Options, settings
@@ -113,11 +116,20 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual("RHO-1104", self.refused().code)
         self.assertFalse(self.home.exists())
 
+    def test_what_lies_in_the_key_s_place_is_told(self) -> None:
+        self.claim().release()
+        path = self.home / "node" / "node.key"
+        path.unlink()
+        path.mkdir(0o700)
+        self.assertEqual("RHO-1101", self.refused().code)
+
     def test_release_twice_does_nothing_more(self) -> None:
         made = self.claim()
+        port = made.sockets[0].getsockname()[1]
         made.release()
         made.release()
         self.assertEqual([], made.sockets)
+        open_udp("127.0.0.1", port).close()
 
 
 class SocketTests(SynchronousTestCase):
@@ -147,6 +159,44 @@ class SocketTests(SynchronousTestCase):
                 pass
         for _ in range(20):
             self.assertEqual(2, len(self.open(Place("127.0.0.1", 0), Place("::1", 0))))
+
+
+    def test_what_was_opened_is_closed_when_another_cannot_be(self) -> None:
+        [(_, free)] = self.open(Place("127.0.0.1", 0))
+        self.doCleanups()
+        [(_, taken)] = self.open(Place("127.0.0.1", 0))
+        with self.assertRaises(OperatorError):
+            open_sockets((Place("127.0.0.1", free), Place("127.0.0.1", taken)))
+        self.assertEqual([("127.0.0.1", free)], self.open(Place("127.0.0.1", free)))
+
+    def without(self, host: str, number: int) -> None:
+        """Let the system refuse every socket for host with this errno."""
+
+        def refuse(wanted: str, port: int) -> socket.socket:
+            if wanted == host:
+                raise OSError(number, os.strerror(number))
+            return open_udp("127.0.0.1", 0)
+
+        self.patch(module, "open_udp", refuse)
+
+    def test_a_machine_without_ipv6_listens_on_what_it_has(self) -> None:
+        self.without("::", errno.EAFNOSUPPORT)
+        self.assertEqual(1, len(self.open(Place("0.0.0.0", 7460), Place("::", 7460))))
+
+    def test_a_family_that_was_asked_for_by_itself_must_be_there(self) -> None:
+        self.without("::", errno.EAFNOSUPPORT)
+        with self.assertRaises(OperatorError) as caught:
+            self.open(Place("::", 7460))
+        self.assertEqual("RHO-1108", caught.exception.code)
+
+    def test_each_refusal_of_the_system_has_its_error(self) -> None:
+        for number, code in ((errno.EACCES, "RHO-1106"), (errno.EADDRINUSE, "RHO-1105"), (errno.ENETDOWN, "RHO-1108"),
+                             (errno.EADDRNOTAVAIL, "RHO-1107")):
+            self.without("192.0.2.1", number)
+            with self.assertRaises(OperatorError) as caught:
+                self.open(Place("127.0.0.1", 0), Place("192.0.2.1", 80))
+            self.assertEqual(code, caught.exception.code)
+            self.assertIn("192.0.2.1:80", str(caught.exception))
 
 
 class KeyTests(SynchronousTestCase):

@@ -49,7 +49,7 @@ class KeystoreTests(SynchronousTestCase):
     def alice(self) -> None:
         """The wallet alice, whose file is made once for all tests."""
         if not self.made:
-            self.run_(self.store.add("alice", ZEROS, "pass"))
+            self.run_(self.store.add("alice", ONES, "pass"))
             self.made.update({path.name: path.read_bytes() for path in self.folder.iterdir()})
         for name, data in self.made.items():
             self.folder.joinpath(name).write_bytes(data)
@@ -66,7 +66,7 @@ class KeystoreTests(SynchronousTestCase):
         self.assertEqual(("alice", "locked", 0.0), (row.name, row.state, row.locks_in))
         self.assertTrue(row.address.startswith("rho1w"))
         self.assertEqual(0o600, stat.S_IMODE(Path(row.file).stat().st_mode))
-        self.assertNotIn(bytes(32), Path(row.file).read_bytes())
+        self.assertNotIn(bytes([1]) * 32, Path(row.file).read_bytes())
 
     def test_an_unlocked_wallet_has_the_key_of_its_words(self) -> None:
         hot = self.hot()
@@ -78,8 +78,40 @@ class KeystoreTests(SynchronousTestCase):
 
     def test_the_words_bring_the_same_wallet_back_under_another_name_and_passphrase(self) -> None:
         self.alice()
-        row = self.run_(self.store.add("again", ZEROS, "forgot it"))
+        row = self.run_(self.store.add("again", ONES, "forgot it"))
         self.assertEqual(self.store.row("alice").address, row.address)
+
+    def test_only_what_became_hot_is_told_and_only_once(self) -> None:
+        told: list[Hot] = []
+        self.store.unlocked = told.append
+        hot = self.hot()
+        self.run_(self.store.unlock("alice", "pass"))
+        self.assertEqual([hot], told)
+
+    def test_every_copy_of_the_secret_but_the_hot_one_is_overwritten(self) -> None:
+        secrets: list[Any] = []
+        make, forgotten = module.WalletSecret.wallet_key, []
+        self.patch(module.WalletSecret, "wallet_key", lambda secret: secrets.append(secret) or make(secret))
+        self.patch(module, "_forget", lambda hot, forget=module._forget: forgotten.append(hot) or forget(hot))
+        self.run_(self.store.add("bob", ONES, "pass"))
+        hot = self.run_(self.store.unlock("bob", "pass"))
+        self.run_(self.store.unlock("bob", "pass"))
+        self.assertEqual([bytearray(32)] * 3, [secret.link for secret in secrets])
+        self.assertEqual(bytearray([1]) * 32, hot.link)
+        self.assertEqual([bytearray(32)], [other.link for other in forgotten])
+
+    def test_a_file_whose_key_is_kept_apart_is_refused(self) -> None:
+        secret = module.WalletSecret(True, bytearray(32), (), "ready")
+        path = self.folder / "ready.rhowallet"
+        path.write_bytes(module.seal_wallet(secret, bytes(32), None, os.urandom))
+        path.chmod(0o600)
+        self.assertEqual("RHO-1206", self.refused(self.store.unlock("ready", "pass")).code)
+
+    def test_an_existing_one_is_found_and_no_other(self) -> None:
+        self.alice()
+        self.assertEqual("alice", self.store.existing("alice").name)
+        with self.assertRaises(OperatorError):
+            self.store.existing("../keystore")
 
     def test_it_is_another_towards_each_node(self) -> None:
         hot, nodes = self.hot(), [module.SeedKey(bytes([n]) * 32).public for n in (8, 9)]
@@ -171,7 +203,8 @@ class KeystoreTests(SynchronousTestCase):
     def test_an_existing_wallet_is_never_overwritten(self) -> None:
         self.alice()
         before = (self.folder / "alice.rhowallet").read_bytes()
-        self.assertEqual("RHO-1202", self.refused(self.store.add("alice", ONES, "pass")).code)
+        self.patch(module, "derive", lambda *arguments: self.fail("derived a key for nothing"))
+        self.assertEqual("RHO-1202", self.refused(self.store.add("alice", ZEROS, "pass")).code)
         self.assertEqual(before, (self.folder / "alice.rhowallet").read_bytes())
 
     def test_of_two_that_make_one_name_at_once_the_second_is_refused(self) -> None:

@@ -63,6 +63,12 @@ class RecordTests(SynchronousTestCase):
         with self.assertRaisesRegex(said.BadRecord, "pair hash"):
             said.check(record, BOB, ANN.public)
 
+    def test_a_record_signed_for_another_conversation_is_refused(self) -> None:
+        record = attrs.evolve(sent(), conversation=said.conversation_of(ANN.public, CAROL.public))
+        record = attrs.evolve(record, signature=ANN.sign(said.signed(record)))
+        with self.assertRaisesRegex(said.BadRecord, "another conversation"):
+            said.check(record, BOB, ANN.public)
+
     def test_equal_texts_are_two_records_and_a_second_signature_is_none(self) -> None:
         self.assertNotEqual(said.record_hash(sent(index=0)), said.record_hash(sent(index=1)))
         self.assertEqual(said.record_hash(sent()), said.record_hash(attrs.evolve(sent(), signature=bytes(64))))

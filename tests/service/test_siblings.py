@@ -78,5 +78,7 @@ class SiblingsTests(SynchronousTestCase):
             ("weather = 1\n" + whole(), "weather"), (whole().replace("203.0.113.2:7460", "host:7460"), "member 2"),
             (whole().replace(":7460", ":0"), "no IP address and port"), (whole().replace("rho1n", "rho1w"), "key"),
             (whole().replace("addresses", "address"), "address"), ("[", "Invalid"),
+            (f'secret = "{SECRET}"\n[[member]]\nkey = 3\naddresses = ["1.2.3.4:5"]\n', "member 1 lacks"),
+            (whole(keys=KEYS[:1]).replace('["203.0.113.1:7460", "[2001:db8::1]:1"]', "[]"), "member 1 lacks"),
         ):  # fmt: skip
             self.assertIn(told, self.refused(text).why, text)
