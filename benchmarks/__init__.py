@@ -1,1 +1,1 @@
-"""How fast, beside others, in one run. ``python -m benchmarks`` lists them; docs/benchmarks.md says what was measured."""
+"""How fast, beside others, in one run: ``python -m benchmarks``; what was measured: docs/benchmarks.md."""

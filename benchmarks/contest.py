@@ -1,6 +1,6 @@
 """Run contenders in turn, several rounds, and compare medians: one JSON object a line.
 
-    {"benchmark", "what", "ours", "peer", "peer_name", "ratio", "unit"} and the CPU microseconds of both sides an operation.
+    {"benchmark", "what", "ours", "peer", "peer_name", "ratio", "unit"} and the CPU microseconds of both sides.
 """
 
 from __future__ import annotations

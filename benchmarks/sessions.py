@@ -1,4 +1,4 @@
-"""100,000 live sessions in one process: memory each when idle, time of a look-up, what happens when the table is full."""
+"""100,000 live sessions in one process: memory each when idle, time of a look-up, and a full table."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One module for each contender: ``python -m benchmarks.sides.NAME server|client ...``, each side a process of its own."""
+"""One module for each contender: ``python -m benchmarks.sides.NAME server|client ...``, a process each."""

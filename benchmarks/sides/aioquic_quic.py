@@ -1,4 +1,4 @@
-"""QUIC by aioquic: the Python peer. Arguments as for ``ours``, but for the suites. No client authentication, no Retry."""
+"""QUIC by aioquic, the Python peer. Arguments as for ``ours``, but for the suites. No client keys, no Retry."""
 
 from __future__ import annotations
 

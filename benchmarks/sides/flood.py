@@ -1,8 +1,8 @@
 """The attacker. Arguments: PORT KIND RATE SECONDS [KEY]
 
-KIND: junk (48 random bytes), empty, one (1 byte), coalesced (44 datagrams of 32 bytes in one segmented send), hello (valid
-Hellos to KEY, each from another spoofed loopback address; a raw socket, so it wants root). Bounded in rate and time; sends
-to the loopback address only.
+KIND: junk (48 random bytes), empty, one (1 byte), coalesced (44 datagrams of 32 bytes in one segmented send), hello
+(valid Hellos to KEY, each from another spoofed loopback address; a raw socket, so it wants root). Bounded in rate and
+time; sends to the loopback address only.
 """
 
 from __future__ import annotations

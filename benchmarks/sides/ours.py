@@ -1,7 +1,7 @@
 """rhotwist itself. Arguments: server SUITES | client ADDRESS SUITES handshakes|requests COUNT WINDOW
 
-The bounds that make a node slow down one address's handshakes are lifted, as no contender has any; ``guarded`` among the
-suites keeps cookies demanded of everyone.
+The bounds that make a node slow down one address's handshakes are lifted, as no contender has any; ``guarded`` among
+the suites keeps cookies demanded of everyone.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ async def ask(reactor: Any, address: str, suites: str, what: str, count: str, wi
     ended: defer.Deferred[None] = defer.Deferred()
     finished = 0
     keys = [SeedKey(os.urandom(32)) for _ in range(total)] if what == "handshakes" else []
+    for key in keys:  # a client has one identity for a server and converts it once
+        _ = key.x_public
     echo = Echo(data=PAYLOAD)
 
     def begin() -> None:

@@ -1,7 +1,7 @@
-"""A node with every defence as shipped. Arguments: node | sink | honest ADDRESS COUNT REQUESTS | load ADDRESS RATE SECONDS
+"""A node as shipped. Arguments: node | sink | honest ADDRESS COUNT REQUESTS | load ADDRESS RATE SECONDS
 
-node prints its address and, for each line it is sent, its state as JSON. sink is a bare socket that reads and drops. honest
-opens COUNT sessions one after another with REQUESTS each. load offers RATE requests a second over one open session.
+node prints its address and, for each line it is sent, its state as JSON. sink is a bare socket that reads and drops.
+honest opens COUNT sessions one after another with REQUESTS each. load offers RATE requests a second over one session.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No key seals two texts under one nonce: every seal of a run is watched, through loss, roaming, epochs and restarts."""
+"""No key seals two texts under one nonce: every seal is watched, with loss, moves, new epochs and restarts."""
 
 from __future__ import annotations
 
