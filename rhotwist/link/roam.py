@@ -13,14 +13,15 @@ from rhotwist.wire.datagram import Path
 CHALLENGE_SIZE = 12 + 16 + 5 + 8
 
 
-#: Replies given again after a move; more are asked for again by the peer.
+#: Requests whose replies are given again after a move; more are asked for again by the peer.
 OWED = 64
 
 
 class Candidate:
     """An address that may be the peer's new one. data is what it must send back; times are mono seconds.
 
-    owed are replies that went to the old address meanwhile, at most OWED: they go again when it has answered.
+    owed are the numbers of requests whose replies went to the old address meanwhile, at most OWED: those still kept go
+    again when it has answered.
     """
 
     __slots__ = ("asked", "data", "got", "owed", "path", "sent")
@@ -31,12 +32,12 @@ class Candidate:
         self.got = 0
         self.sent = 0
         self.asked = float("-inf")
-        self.owed: list[bytes] = []
+        self.owed: list[int] = []
 
-    def owe(self, frame: bytes) -> None:
-        """A reply goes to the old address now."""
+    def owe(self, number: int) -> None:
+        """The reply to that request of the peer goes to the old address now."""
         if len(self.owed) < OWED:
-            self.owed.append(frame)
+            self.owed.append(number)
 
     def heard(self, size: int, mono: float, round_trip: float) -> bool:
         """Book a good packet of size bytes from the candidate; True if a challenge may go to it now."""

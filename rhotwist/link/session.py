@@ -122,7 +122,9 @@ class Session:
         if roam is None or roam.path != path or roam.data != data:
             return None
         self.path, self.roam = path, None
-        return roam.owed
+        taken = self.exchange.taken if self.exchange is not None else {}
+        replies = [taken[number].frame for number in roam.owed if number in taken]
+        return [frame for frame in replies if frame is not None]
 
     def dead(self, mono: float, limits: Limits) -> bool:
         """Something is under way and no authenticated packet has come for as long as a session survives that."""

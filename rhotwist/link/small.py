@@ -20,6 +20,8 @@ from rhotwist.wire.frame import Rest, Said, pack_message
 
 #: ``behind`` is one byte.
 WINDOW = 256
+#: What one request of the peer takes beside its reply, bytes: a peer of many small ones is not let off.
+OVERHEAD = 320
 #: Seconds of silence after which replies kept for the peer are let go: twice what a session survives without a packet.
 FORGET = 60.0
 
@@ -77,7 +79,7 @@ class Exchange:
         self._next = 0
         self.outstanding: dict[int, Outgoing] = {}
         self.held: dict[int, Outgoing] = {}
-        self.waiting: deque[Outgoing] = deque()
+        self.waiting: dict[int, Outgoing] = {}
         self.round_trip = 0.0
         self.variation = 0.0
         self._patience = limits.repeat_first
@@ -94,7 +96,7 @@ class Exchange:
     def submit(self, request: Outgoing, mono: float) -> bytes | None:
         """Send a request, or let it wait in line (None)."""
         if self.waiting or not self._room():
-            self.waiting.append(request)
+            self.waiting[request.hashcode] = request
             return None
         return self._first(request, mono)
 
@@ -102,7 +104,7 @@ class Exchange:
         """The frames of those in line for which there is room now."""
         frames = []
         while self.waiting and self._room():
-            frames.append(self._first(self.waiting.popleft(), mono))
+            frames.append(self._first(self.waiting.pop(next(iter(self.waiting))), mono))
         return frames
 
     def answered(self, hashcode: int, mono: float) -> Outgoing | None:
@@ -133,7 +135,7 @@ class Exchange:
     def withdraw(self, hashcode: int) -> None:
         """Nobody waits for it any more, whether it was sent or not."""
         if self.outstanding.pop(hashcode, None) is None and self.held.pop(hashcode, None) is None:
-            self.waiting = deque(request for request in self.waiting if request.hashcode != hashcode)
+            self.waiting.pop(hashcode, None)
 
     def hurry(self, mono: float) -> None:
         """Another session carries this exchange now: repeat everything at once, and measure the way anew."""
@@ -146,7 +148,7 @@ class Exchange:
 
     def unsent(self) -> list[Outgoing]:
         """Take out all that wait in line."""
-        requests, self.waiting = list(self.waiting), deque()
+        requests, self.waiting = list(self.waiting.values()), {}
         return requests
 
     def not_taken(self, number: int) -> list[Outgoing]:
@@ -159,7 +161,7 @@ class Exchange:
 
     def abandoned(self) -> list[Outgoing]:
         """Take out all of ours: the session is gone."""
-        requests = [*self.outstanding.values(), *self.held.values(), *self.waiting]
+        requests = [*self.outstanding.values(), *self.held.values(), *self.waiting.values()]
         self.outstanding.clear()
         self.held.clear()
         self.waiting.clear()
@@ -193,8 +195,11 @@ class Exchange:
 
     # --- theirs
 
-    def take(self, said: Said, hash_: bytes, mono: float) -> tuple[Verdict, Taken | None]:
-        """Sort an arriving request that wants an answer. For REPEAT, the Taken with the reply so far."""
+    def take(self, said: Said, hash_: bytes, mono: float, room: bool = True) -> tuple[Verdict, Taken | None]:
+        """Sort an arriving request that wants an answer. For REPEAT, the Taken with the reply so far.
+
+        Without room a new one is FULL: not acted on, and taken when it is repeated later.
+        """
         self.heard = mono
         number = self._top + ((said.number - self._top + 0x8000) & 0xFFFF) - 0x8000
         if number - said.behind > self._floor:
@@ -204,11 +209,12 @@ class Exchange:
             return (Verdict.REPEAT, known) if known.hash == hash_ else (Verdict.STALE, None)
         if number < self._floor:
             return Verdict.STALE, None
-        if len(self.taken) >= 2 * WINDOW:
+        if not room or len(self.taken) >= 2 * WINDOW:
             return Verdict.FULL, None
         self._top = max(self._top, number)
         taken = self.taken[number] = Taken(number, said.hashcode, hash_, mono + self._limits.working_after)
         self._working.append(taken)
+        self.kept += OVERHEAD
         return Verdict.NEW, taken
 
     @property
@@ -244,8 +250,8 @@ class Exchange:
             self._drop(taken)
 
     def _drop(self, taken: Taken) -> None:
-        if self.taken.pop(taken.number, None) is not None and taken.frame is not None:
-            self.kept -= len(taken.frame)
+        if self.taken.pop(taken.number, None) is not None:
+            self.kept -= OVERHEAD + len(taken.frame or b"")
 
     # --- both
 

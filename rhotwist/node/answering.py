@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from rhotwist.errors import BadPacket, HandlerFailed, LocalError, NotProven, NotSpoken, Overloaded, Refused, TooBig
-from rhotwist.link.messages import Proofs, Prove, Reach, Reached, Refusal, RefusalCode, Working
+from rhotwist.link.messages import Proofs, Prove, Reach, Reached, Redirect, Refusal, RefusalCode, Working
 from rhotwist.link.session import Session
 from rhotwist.link.small import Taken, Verdict
 from rhotwist.moment import Moment
 from rhotwist.node.asking import body_room, parties
 from rhotwist.node.jobs import Call
 from rhotwist.node.state import State
-from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof
+from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, wallet_of
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import Said, pack_control, pack_reply
 from rhotwist.wire.message import NO_HASH, object_hash
 from rhotwist.wire.schema import Schema
 
+#: Wallets that a peer may prove in one session.
+PROVEN = 256
+
 
 def said(state: State, session: Session, frame: Said, path: Path, mono: float) -> None:
     """A message or request came over a session. Raises BadPacket for one that may not come from there."""
     if session.redirect is not None:
-        state.send(session, session.welcome)
+        state.send(session, pack_control(Redirect.identifier, session.redirect.encode()))
         return
     source, destination = session.peer, session.own
     if frame.source is not None or frame.destination is not None:
         source, destination = _parties(session, frame)
     named = object_hash(frame.schema, source, destination, NO_HASH, frame.random, frame.body)
     taken: Taken | None = None
+    greed = _greed(state, session)
     if frame.hashcode:
-        verdict, taken = session.requests(state.limits).take(frame, named, mono)
+        exchange = session.requests(state.limits)
+        before = exchange.kept
+        verdict, taken = exchange.take(frame, named, mono, greed <= 2.0)
+        state.reserved += exchange.kept - before
         if verdict is not Verdict.NEW:
             _again(state, session, verdict, taken)
             return
         if taken is not None:
             state.schedule(session, taken.due)
-    if state.reserved > state.limits.session_reserve:
+    if greed > 1.0:
         _refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
     elif destination != session.own and destination not in state.wallets:
         _refuse(state, session, taken, RefusalCode.NOT_HERE, mono)
@@ -52,6 +59,18 @@ def said(state: State, session: Session, frame: Said, path: Path, mono: float) -
             _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
             return
         state.jobs.append(Call(session.peer, source, destination, body, named, path, session, taken))
+
+
+def _greed(state: State, session: Session) -> float:
+    """How much of its share of the reserve a session holds, once that is used up: beyond 1 it is refused.
+
+    So one that never lets go of its replies takes no room from the others. Beyond 2 even its refusals would be too much
+    to keep, and what it asks waits until it lets go of something. All sessions together stay below 3 reserves.
+    """
+    reserve = state.limits.session_reserve
+    if state.reserved <= reserve or session.exchange is None:
+        return 0.0
+    return session.exchange.kept * len(state.sessions) / reserve
 
 
 def _parties(session: Session, frame: Said) -> tuple[bytes, bytes]:
@@ -73,7 +92,7 @@ def _again(state: State, session: Session, verdict: Verdict, taken: Taken | None
     if taken is None:
         return
     if taken.frame is not None:
-        _send(state, session, taken.frame)
+        _send(state, session, taken, taken.frame)
     elif taken.told:
         state.send(session, pack_control(Working.identifier, Working(hashcode=taken.hashcode).encode()))
 
@@ -87,7 +106,11 @@ def _own(state: State, session: Session, taken: Taken | None, frame: Said, path:
             Reach.decode(frame.body)
             reply: Schema = Reached(seen=path.address)
         else:
-            reply = _prove(state, session, Prove.decode(frame.body))
+            request = Prove.decode(frame.body)
+            if len(session.proven_peer) + len(request.own) > PROVEN:
+                _refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
+                return
+            reply = _prove(state, session, request)
     except BadPacket as error:
         state.counters[error.reason] += 1
         _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
@@ -99,7 +122,8 @@ def _prove(state: State, session: Session, request: Prove) -> Proofs:
     """Take the peer's proofs and give what it asks for: a responder any wallet's, an initiator what it gave before."""
     theirs, ours = (RESPONDER, INITIATOR) if session.initiator else (INITIATOR, RESPONDER)
     for proof in request.own:
-        session.proven_peer |= {read_proof(proof, theirs, session.binding, *parties(session))}
+        if wallet_of(proof) not in session.proven_peer:
+            session.proven_peer |= {read_proof(proof, theirs, session.binding, *parties(session))}
     proofs: list[bytes | None] = []
     for wallet in request.asked:
         key = state.wallets.get(wallet)
@@ -126,9 +150,9 @@ def answer(state: State, call: Call, reply: Schema | Refused | NotProven, moment
     _reply(state, session, taken, _refusal(reply) if isinstance(reply, Exception) else reply, moment.mono)
 
 
-def _send(state: State, session: Session, frame: bytes) -> None:
+def _send(state: State, session: Session, taken: Taken, frame: bytes) -> None:
     if session.roam is not None:
-        session.roam.owe(frame)
+        session.roam.owe(taken.number)
     state.send(session, frame)
 
 
@@ -164,6 +188,6 @@ def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: fl
     before = exchange.kept
     exchange.reply(taken, frame, mono)
     state.reserved += exchange.kept - before
-    _send(state, session, frame)
+    _send(state, session, taken, frame)
     if taken.told:
         state.schedule(session, taken.due)

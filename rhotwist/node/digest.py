@@ -43,6 +43,6 @@ def _exchange(exchange: Exchange) -> tuple[object, ...]:
     return (
         exchange.next_number, exchange.kept,
         [(request.hashcode, request.number, request.repeats) for request in exchange.outstanding.values()],
-        sorted(exchange.held), [request.hashcode for request in exchange.waiting],
+        sorted(exchange.held), list(exchange.waiting),
         [(taken.number, taken.hashcode, taken.hash, taken.frame, taken.told) for taken in exchange.taken.values()],
     )  # fmt: skip

@@ -31,6 +31,6 @@ class Candidates(SynchronousTestCase):
 
     def test_replies_owed_are_bounded(self) -> None:
         candidate = Candidate(Path(0, bytes(18)), b"8 bytes!")
-        for _ in range(OWED + 10):
-            candidate.owe(b"frame")
+        for number in range(OWED + 10):
+            candidate.owe(number)
         self.assertEqual(len(candidate.owed), OWED)

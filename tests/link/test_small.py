@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.limits import Limits
-from rhotwist.link.small import FORGET, WINDOW, Exchange, Outgoing, Taken, Verdict
+from rhotwist.link.small import FORGET, OVERHEAD, WINDOW, Exchange, Outgoing, Taken, Verdict
 from rhotwist.wire.frame import Rest, Said, read_frame
 
 REST: Rest = (bytes(16), b"", b"", b"body")
@@ -147,7 +147,7 @@ class Theirs(SynchronousTestCase):
         self.assertEqual(self.take(0), (Verdict.REPEAT, taken))
         self.exchange.reply(taken, b"reply", 0.0)
         self.assertEqual(self.take(0)[1].frame, b"reply")  # type: ignore[union-attr]
-        self.assertEqual(self.exchange.kept, 5)
+        self.assertEqual(self.exchange.kept, OVERHEAD + 5)
 
     def test_one_number_with_another_hash_is_stale(self) -> None:
         self.take(0)
@@ -160,7 +160,7 @@ class Theirs(SynchronousTestCase):
             self.exchange.reply(taken, b"12345", 0.0)
         self.take(4, behind=1)
         self.assertEqual(sorted(self.exchange.taken), [3, 4])
-        self.assertEqual(self.exchange.kept, 5)
+        self.assertEqual(self.exchange.kept, 2 * OVERHEAD + 5)
         self.assertEqual(self.take(0), (Verdict.STALE, None))
 
     def test_one_still_at_work_is_not_let_go(self) -> None:
@@ -234,4 +234,4 @@ class Theirs(SynchronousTestCase):
                 new.add(number)
                 assert taken is not None
                 exchange.reply(taken, b"r", 0.0)
-            self.assertEqual(exchange.kept, sum(len(one.frame or b"") for one in exchange.taken.values()))
+            self.assertEqual(exchange.kept, sum(OVERHEAD + len(one.frame or b"") for one in exchange.taken.values()))

@@ -231,7 +231,7 @@ class Requests(SeededTestCase):
 
     def test_beyond_the_reserve_requests_are_refused_and_not_acted_on(self) -> None:
         self.net.everywhere(Faults(together=0))
-        small = server(self.net, "small", limits=Limits(session_reserve=200))
+        small = server(self.net, "small", limits=Limits(session_reserve=2_000))
         draw = [self.client.request(small, Say(text="x" * 100)) for _ in range(20)]
         self.net.wait(*draw)
         self.assertTrue(any(isinstance(outcome.failure, Overloaded) for outcome in draw))
