@@ -29,8 +29,9 @@ from rhotwist.secret import handshake, puzzle
 from rhotwist.secret.bloom import OneUse
 from rhotwist.secret.buckets import PrefixBuckets
 from rhotwist.secret.cookie import REDIRECTED, SAVED, CookieJar, StatelessSecrets, Tickets, Tokens
+from rhotwist.secret.curve import OPERATIONS
 from rhotwist.secret.fragments import FIRST, WHOLE, Fragments
-from rhotwist.secret.handshake import HalfOpen, WrongSuite
+from rhotwist.secret.handshake import Finished, HalfOpen, WrongSuite
 from rhotwist.secret.kem import Kem
 from rhotwist.secret.load import Load
 from rhotwist.secret.suite import mask
@@ -40,11 +41,14 @@ from rhotwist.wire.packet import COOKIE, RETRY_SIZE, TOKEN, TOKEN_REDIRECT, Hell
 #: What a pending handshake is found by when its Hello is repeated: address 18, the client's hashcode, and mac1 or e.
 _Key = tuple[bytes, int, bytes]
 
+#: Forged Finishes, good enough to cost an exchange, that one handshake has free.
+FORGED = 16
+
 
 class Pending:
     """A handshake that waits for its Finish, until mono seconds."""
 
-    __slots__ = ("accept", "code", "half", "keys", "until")
+    __slots__ = ("accept", "code", "forged", "half", "keys", "until")
 
     def __init__(self, half: HalfOpen, keys: tuple[_Key, _Key], code: int, accept: bytes, until: float) -> None:
         self.half = half
@@ -52,6 +56,7 @@ class Pending:
         self.code = code
         self.accept = accept
         self.until = until
+        self.forged = 0
 
 
 class Gate:
@@ -187,8 +192,30 @@ class Gate:
         self._pending[code] = pending
         return accept
 
+    def finish(self, pending: Pending, data: bytes, path: Path, mono: float) -> Finished:
+        """Read a Finish: the handshake is pending no more, its code is the caller's. Raises BadPacket.
+
+        It must come from where the Hello came from: no other address has shown that it wants to hear from us. Whoever
+        sent the Hello can make one that fails only after the curve. Each of those is booked, and after FORGED of them a
+        handshake's Finish is read only while there is little other work.
+        """
+        if path.address != pending.keys[0][0]:
+            raise BadPacket("address")
+        if pending.forged >= FORGED and self._load.share(mono) > self._limits.cookie_load:
+            raise BadPacket("forged")
+        before = OPERATIONS.total
+        try:
+            finished = pending.half.read_finish(data)
+        except BadPacket:
+            if OPERATIONS.total > before:
+                pending.forged += 1
+                self._load.book(mono, self._limits.handshake_cost / 4)
+            raise
+        self.close(pending)
+        return finished
+
     def close(self, pending: Pending) -> None:
-        """Its Finish was read: the handshake is pending no more, its code now the session's."""
+        """The handshake is pending no more; its code is the caller's to keep or free."""
         if self._pending.pop(pending.code, None) is not None:
             for one in pending.keys:
                 del self._by_hello[one]

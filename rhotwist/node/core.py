@@ -242,15 +242,15 @@ class Node:
         data = session.candidate(path, size, mono, state.rng(8), state.limits)
         if data is not None:
             plain = pack_control(Challenge.identifier, Challenge(data=data).encode())
-            state.post(path, session.seal.seal(plain))
+            state.send(session, plain, path)
             state.counters["challenged"] += 1
 
     def _stranger(self, data: bytes, path: Path, moment: Moment) -> None:
         state = self._state
         header = read_header(data)
+        if state.closed:
+            raise BadPacket("closed")
         if header.type == HELLO:
-            if state.closed:
-                raise BadPacket("closed")
             room = state.sessions.room(moment.mono)
             datagram = state.gate.hello(data, path, moment, room)
             if datagram is not None:
@@ -275,8 +275,7 @@ class Node:
         state = self._state
         if not state.sessions.room(moment.mono):
             raise BadPacket("full")
-        finish = pending.half.read_finish(data)
-        state.gate.close(pending)
+        finish = state.gate.finish(pending, data, path, moment.mono)
         try:
             session = opening.finished(state, finish, pending, path, data, moment)
         except (BadPacket, TableFull):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
 
 import attrs
@@ -28,6 +28,12 @@ Pair = tuple[bytes, bytes]
 
 #: Sessions whose ciphers stay built: 4.6 kB each, against 2 µs to build them when the next packet comes.
 WARM = 1_024
+
+
+#: Redirects remembered: to whom requests for a server go at once.
+ALIASES = 1_024
+#: Deadlines that moved, beyond as many as stand, before the heap is built anew.
+SLACK = 64
 
 
 class Timed(Protocol):
@@ -129,6 +135,7 @@ class State:
         self._warm: deque[Session] = deque()
         self._heap: list[tuple[float, int, Timed]] = []
         self._serial = 0
+        self._crowded = SLACK
 
     # --- out
 
@@ -156,8 +163,17 @@ class State:
         session.warm = True
         self._warm.append(session)
 
-    def send(self, session: Session, plain: bytes) -> None:
-        """Seal a frame for a session and queue it; a session whose key is spent says no more."""
+    def alias(self, pair: Pair, server: bytes) -> None:
+        """Remember that a server sent one of our identities on to another."""
+        if len(self.aliases) >= ALIASES:
+            del self.aliases[next(iter(self.aliases))]
+        self.aliases[pair] = server
+
+    def send(self, session: Session, plain: bytes, path: Path | None = None) -> None:
+        """Seal a frame for a session and queue it; a session whose key is spent says no more.
+
+        path is for a challenge, the one thing that goes elsewhere than to the peer's address.
+        """
         if not session.warm:
             self.warm(session)
         try:
@@ -165,7 +181,7 @@ class State:
         except KeySpent:
             self.counters["spent"] += 1
             return
-        self.post(session.path, datagram)
+        self.post(path or session.path, datagram)
 
     def drain(self) -> list[Burst]:
         """All that is queued, by path, in order."""
@@ -181,6 +197,11 @@ class State:
             item.due = due
             self._serial += 1
             heappush(self._heap, (due, self._serial, item))
+            if len(self._heap) > self._crowded:
+                standing = {id(entry[2]): entry for entry in self._heap if entry[2].due == entry[0]}
+                self._heap = list(standing.values())
+                heapify(self._heap)
+                self._crowded = 2 * len(self._heap) + SLACK
 
     def due(self, mono: float) -> list[Timed]:
         """The items whose time has come; each must be scheduled anew."""
