@@ -18,7 +18,7 @@ from rhotwist.errors import (
     WrongReply,
 )
 from rhotwist.event.pending import Event
-from rhotwist.keys.pair import SeedKey
+from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.limits import Limits
 from rhotwist.link.messages import Got, Proofs, Prove, Reached, Refusal, RefusalCode
 from rhotwist.link.session import Session
@@ -50,6 +50,7 @@ def compose_ask(
     """A request as a value, checked. Raises LocalError for what can never be sent."""
     if not isinstance(body, Schema):
         raise LocalError(f"{type(body).__name__} is no Schema; declare one: class Say(Request[Said], name=...)")
+    check_key(peer)
     if identity.public == peer:
         raise LocalError("a key cannot open a session to itself")
     data = body.encode()
@@ -215,7 +216,8 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
         return
     state.codes.free(event.hashcode, mono)
     ask: Ask = event.context
-    exchange = session.requests(state.limits)
+    holder = ask.session or session  # a peer with two sessions may answer over the other one
+    exchange = holder.requests(state.limits)
     request = exchange.answered(event.hashcode, mono)
     outcome = _outcome(ask, frame)
     if ask.schema == Prove.identifier:
@@ -227,7 +229,8 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
         state.jobs.append(jobs.Fired(event, outcome))
     if exchange.waiting:
         for plain in exchange.drain(mono):
-            state.send(session, plain)
+            state.send(holder, plain)
+        state.schedule(holder, mono + exchange.patience())
 
 
 def _outcome(ask: Ask, frame: Answered) -> object:

@@ -6,8 +6,8 @@ whose initiator has the lower key stays, the other drains. docs/spec/handshake.m
 
 from __future__ import annotations
 
-from rhotwist.errors import BadPacket, RequestFailed, Unreachable
-from rhotwist.keys.pair import SeedKey
+from rhotwist.errors import BadKey, BadPacket, RequestFailed, Unreachable
+from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.link.dial import Dial, Phase, Sending
 from rhotwist.link.finish import FinishPayload, read_finish_payload
 from rhotwist.link.gate import Pending
@@ -264,7 +264,7 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
             raise BadPacket("late")
         dialing.dial.confirm()
         del state.dials[pair]
-        gone = state.sessions.add(session.code, session, mono)
+        gone = state.sessions.add(session.code, session, mono, ours=True)
         if gone is not None:
             lost(state, gone, "the session was idle and made room", mono)
         state.schedule(session, mono + state.limits.ratchet_seconds)
@@ -373,6 +373,10 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
     identity = session.identity
     if identity is None or body.kind != 1 or not body.addresses or server in (session.own, session.peer):
         raise BadPacket("redirect")
+    try:
+        check_key(server)
+    except BadKey:
+        raise BadPacket("redirect") from None
     pair: Pair = (session.own, server)
     exchange = session.exchange
     waiting = state.unproven.pop(session.code, [])
@@ -384,7 +388,7 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
         paths = tuple(Path(session.path.carrier, address) for address in body.addresses)
         dial(state, identity, server, paths, moment, redirected=(body.token, (session.peer, body.ticket)))
     if moved:
-        state.aliases[session.own, session.peer] = server
+        state.alias((session.own, session.peer), server)
     for ask in moved:
         route(state, ask, moment)
     _drain(state, session, mono)

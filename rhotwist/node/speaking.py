@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rhotwist.errors import BadPacket
 from rhotwist.link import messages
@@ -51,7 +52,9 @@ def _welcome(state: State, session: Session, body: messages.Welcome, path: Path,
     if not session.initiator:
         raise BadPacket("control")
     state.send(session, opening.NOTHING)
-    opening.learned(state, session, body.token)
+    if not session.welcomes:  # its repeats bring the same one
+        session.welcomes = 1
+        opening.learned(state, session, body.token)
 
 
 def _ping(state: State, session: Session, body: messages.Ping, path: Path, moment: Moment) -> None:
@@ -59,7 +62,7 @@ def _ping(state: State, session: Session, body: messages.Ping, path: Path, momen
 
 
 def _pong(state: State, session: Session, body: messages.Pong, path: Path, moment: Moment) -> None:
-    if body.nonce == 1:
+    if body.nonce == 1 and session.keep:
         session.kept(moment.mono, state.limits)
         state.schedule(session, session.keep)
 
@@ -79,16 +82,28 @@ def _got(state: State, session: Session, body: messages.Got, path: Path, moment:
         state.reserved += exchange.kept - before
 
 
+@contextmanager
+def _small_order(state: State, session: Session, mono: float) -> Iterator[None]:
+    """A key of small order is nobody's mistake, and each costs us the curve: whoever sends one has no session more."""
+    try:
+        yield
+    except BadPacket:
+        opening.lost(state, session, "the peer offered a key of small order", mono)
+        raise
+
+
 def _rekey(state: State, session: Session, body: messages.Rekey, path: Path, moment: Moment) -> None:
     machine = opening.ratchet(state, session)
-    give(state, session, machine.on_rekey(ratchet.Rekey(body.epoch, body.key), moment.mono, state.rng))
+    with _small_order(state, session, moment.mono):
+        give(state, session, machine.on_rekey(ratchet.Rekey(body.epoch, body.key), moment.mono, state.rng))
     state.schedule(session, machine.deadline())
 
 
 def _rekeyed(state: State, session: Session, body: messages.Rekeyed, path: Path, moment: Moment) -> None:
     machine = opening.ratchet(state, session)
     message = ratchet.Rekeyed(body.epoch, body.key)
-    give(state, session, machine.on_rekeyed(message, moment.mono, measured(session)))
+    with _small_order(state, session, moment.mono):
+        give(state, session, machine.on_rekeyed(message, moment.mono, measured(session)))
     state.schedule(session, machine.deadline())
 
 

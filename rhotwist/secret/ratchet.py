@@ -109,8 +109,8 @@ class Ratchet:
     """
 
     __slots__ = (
-        "_again", "_asked", "_chance", "_first", "_forget", "_initiator", "_limits", "_own", "_pause", "_peer_key",
-        "_private", "_public", "_seal", "phase",
+        "_again", "_asked", "_chance", "_ended", "_first", "_forget", "_initiator", "_limits", "_own", "_pause",
+        "_peer_key", "_private", "_public", "_seal", "phase",
     )  # fmt: skip
 
     def __init__(self, seal: PacketSeal, *, initiator: bool, rng: Rng, limits: Limits) -> None:
@@ -127,6 +127,7 @@ class Ratchet:
         self._again = _NEVER
         self._pause = 0.0
         self._forget = _NEVER
+        self._ended = -_NEVER
         self._chance = rng(1)[0]
 
     # --- time
@@ -192,6 +193,8 @@ class Ratchet:
         """The responder asks: the Rekey to send, None if it is under way, done, or not ours to start."""
         if not self._initiator or message.epoch != self._seal.epoch + 1 or not self._moves(Step.START):
             return None
+        if self._lingers(mono):
+            return None
         return self.start(mono, round_trip, rng)
 
     def on_rekey(self, message: Rekey, mono: float, rng: Rng) -> Rekeyed | None:
@@ -200,6 +203,8 @@ class Ratchet:
         Raises BadPacket("zero") for a key of small order, and then nothing has changed.
         """
         if message.epoch != self._seal.epoch + 1 or not self._moves(Step.REKEY) or self._seal.turned:
+            return None
+        if self._lingers(mono):
             return None
         if self.phase is Phase.OFFERED:
             if message.key != self._peer_key:
@@ -246,6 +251,12 @@ class Ratchet:
         age = self._limits.ratchet_seconds * (0.9 + 0.2 * self._chance / 255)
         return age if self._initiator else age * PATIENCE
 
+    def _lingers(self, mono: float) -> bool:
+        """Whether the last epoch ended just now. No peer gets us to begin another so soon: each costs us curve work,
+        and packets of the one before are on their way. It asks again.
+        """
+        return mono < self._ended + LINGER_LEAST
+
     def _moves(self, step: Step) -> bool:
         return (self.phase, step) in (_INITIATOR if self._initiator else _RESPONDER)
 
@@ -260,6 +271,7 @@ class Ratchet:
         self._public = self._peer_key = b""
         linger = min(max(3 * round_trip, LINGER_LEAST), LINGER_MOST) if round_trip else LINGER_MOST
         self._forget = mono + linger
+        self._ended = mono
         self._chance = rng(1)[0]
         if self._initiator:
             return None

@@ -47,10 +47,11 @@ class SessionTable(Generic[T]):
         """Whether a newcomer would be let in: ask before doing curve work for one."""
         return len(self.sessions) < self._most or self._idlest(mono) is not None
 
-    def add(self, code: int, session: T, mono: float) -> T | None:
+    def add(self, code: int, session: T, mono: float, *, ours: bool = False) -> T | None:
         """Let a session in under a code that is allocated. Returns the one that had to go for it, if any.
 
-        Raises TableFull when it is the newcomer that has to go. The code is then still allocated, and the caller's.
+        Raises TableFull when it is the newcomer that has to go. The code is then still allocated, and the caller's. One
+        that is ours, opened by ourselves, comes in beyond ``most``: else strangers who fill the table cut us off.
         """
         if code not in self._codes.live:
             raise LocalError(f"hashcode {code:08x} is not allocated")
@@ -59,9 +60,10 @@ class SessionTable(Generic[T]):
         gone = None
         if len(self.sessions) >= self._most:
             idlest = self._idlest(mono)
-            if idlest is None:
+            if idlest is not None:
+                gone = self.remove(idlest, mono)
+            elif not ours:
                 raise TableFull(f"{len(self.sessions)} sessions; the limit is {self._most} and none is idle")
-            gone = self.remove(idlest, mono)
         self.sessions[code] = session
         self._idle[code] = mono
         return gone
