@@ -164,17 +164,59 @@ def _prove(state: State, session: Session, mono: float) -> None:
     waiting = state.unproven[session.code]
     own = {key.public: key for ask in waiting if (key := _gives(session, ask)) is not None}
     asked = list(dict.fromkeys(wallet for ask in waiting if (wallet := _wants(session, ask)) is not None))
+    _ask_proofs(state, session, list(own.values())[:PROOFS_AT_ONCE], asked[:PROOFS_AT_ONCE], mono)
+
+
+def _ask_proofs(state: State, session: Session, given: list[SeedKey], asked: list[bytes], mono: float) -> None:
     role = INITIATOR if session.initiator else RESPONDER
-    given = list(own.values())[:PROOFS_AT_ONCE]
     proofs = tuple(prove(key, role, session.binding, *parties(session)) for key in given)
-    body = Prove(own=proofs, asked=tuple(asked[:PROOFS_AT_ONCE]))
+    body = Prove(own=proofs, asked=tuple(asked))
     ask = Ask(
-        waiting[0].identity, session.peer, Prove.identifier, body.encode(), reply=Proofs, source=None, destination=None,
-        random=state.rng(16), paths=(),
+        session.identity or state.key, session.peer, Prove.identifier, body.encode(), reply=Proofs, source=None,
+        destination=None, random=state.rng(16), paths=(),
     )  # fmt: skip
     ask.session = session
     begin(state, ask, mono + state.limits.request_timeout, mono)
     submit(state, session, ask, mono)
+
+
+def speakers(asks: list[Ask], own: bytes) -> list[SeedKey]:
+    """The wallets that speak in these asks, own not among them."""
+    keys = [ask.source for ask in asks if ask.source is not None and ask.source.public != own]
+    return list({key.public: key for key in keys}.values())
+
+
+def of(session: Session | None) -> list[Ask]:
+    """The asks that are in a session's exchange."""
+    exchange = session.exchange if session is not None else None
+    if exchange is None:
+        return []
+    requests = [*exchange.outstanding.values(), *exchange.held.values(), *exchange.waiting.values()]
+    return [request.context for request in requests]
+
+
+def portable(state: State, asks: list[Ask], mono: float) -> list[Ask]:
+    """Those of these asks that still wait and can go to another session. Proofs are good in one session alone: what
+    was asked for them ends here, and those that wait for them have them asked for anew.
+    """
+    kept = []
+    for ask in asks:
+        if ask.schema != Prove.identifier:
+            if ask.event is None or ask.event in state.pending:
+                kept.append(ask)
+        elif ask.event is not None and state.pending.cancel(ask.event):
+            state.codes.free(ask.event.hashcode, mono)
+            if ask.session is not None and ask.session.exchange is not None:
+                ask.session.exchange.withdraw(ask.event.hashcode)
+    return kept
+
+
+def prove_again(state: State, session: Session, mono: float) -> None:
+    """A session has taken over an exchange: prove to the peer who speaks in it."""
+    asks = portable(state, of(session), mono)
+    missing = [key for key in speakers(asks, session.own) if key.public not in session.proven_own]
+    for at in range(0, len(missing), PROOFS_AT_ONCE):
+        _ask_proofs(state, session, missing[at : at + PROOFS_AT_ONCE], [], mono)
 
 
 def _proven(state: State, session: Session, ask: Ask, outcome: object, mono: float) -> None:
@@ -311,7 +353,7 @@ def lose(state: State, session: Session, why: str, mono: float) -> list[Ask]:
     waiting = [request.context for request in exchange.unsent()]
     for request in exchange.abandoned():
         fail(state, request.context, SessionLost(why), mono)
-    return [ask for ask in unsent + waiting if ask.event is None or ask.event in state.pending]
+    return portable(state, unsent + waiting, mono)
 
 
 def retarget(state: State, ask: Ask, server: bytes, mono: float) -> bool:

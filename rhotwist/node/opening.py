@@ -6,8 +6,8 @@ whose initiator has the lower key stays, the other drains. docs/spec/handshake.m
 
 from __future__ import annotations
 
-from rhotwist.errors import BadKey, BadPacket, RequestFailed, Unreachable
-from rhotwist.keys.pair import SeedKey, check_key
+from rhotwist.errors import BadPacket, RequestFailed, Unreachable
+from rhotwist.keys.pair import SeedKey
 from rhotwist.link.dial import Dial, Phase, Sending
 from rhotwist.link.finish import FinishPayload, read_finish_payload
 from rhotwist.link.gate import Pending
@@ -16,7 +16,7 @@ from rhotwist.link.session import Session
 from rhotwist.moment import Moment
 from rhotwist.node import asking
 from rhotwist.node.jobs import ForgetToken, KeepToken, Solve
-from rhotwist.node.state import Ask, Dialing, Pair, State
+from rhotwist.node.state import Ask, Dialing, State
 from rhotwist.secret.cookie import REDIRECTED, SAVED
 from rhotwist.secret.handshake import Finished, SessionKeys
 from rhotwist.secret.proof import INITIATOR, prove, read_proof
@@ -40,7 +40,8 @@ def route(state: State, ask: Ask, moment: Moment) -> None:
     """Send an ask over the session of its pair, or open one for it."""
     own = ask.identity.public
     alias = state.aliases.get((own, ask.target))
-    if alias is not None and (own, alias) in state.pairs and not asking.retarget(state, ask, alias, moment.mono):
+    known = alias is not None and ((own, alias) in state.pairs or (own, alias) in state.dials)
+    if alias is not None and known and not asking.retarget(state, ask, alias, moment.mono):
         return
     pair = own, ask.target
     session = state.pairs.get(pair)
@@ -119,8 +120,10 @@ def accepted(state: State, dialing: Dialing, data: bytes, path: Path, moment: Mo
         give_up(state, dialing, mono)
         return
     own, server = attempt.identity.public, attempt.server
-    sources = {ask.source.public: ask.source for ask in dialing.waiting if ask.source and ask.source.public != own}
-    given = list(sources.values())[: asking.PROOFS_AT_ONCE]
+    if dialing.old is not state.pairs.get((own, server)):
+        dialing.old = None  # it is gone, and what it knew
+    asks = [*asking.of(dialing.old), *dialing.waiting]
+    given = asking.speakers(asks, own)[: asking.PROOFS_AT_ONCE]
     proofs = tuple(prove(key, INITIATOR, answer.h_before_payload, own, server) for key in given)
     payload = FinishPayload(dialing.old is not None, attempt.ticket, proofs)
     session = Session(path, own=own, peer=server, suite=answer.suite, mono=mono)
@@ -276,19 +279,22 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
         if not session.initiator:
             del state.dials[pair]
             state.codes.free(dialing.dial.code, mono)
-    winner = session
+    winner, heir, session.continues = session, session.continues, None
+    if heir is not None and heir is not old:
+        _disown(state, session, waiting, moment)
     if old is None or old is session:
         state.pairs[pair] = session
     elif old.initiator != session.initiator:
         winner, loser = _crossed(session, old)
         state.pairs[pair] = winner
-        _drain(state, loser, mono)
+        drain(state, loser, mono)
         if loser.exchange is not None:
-            waiting += [request.context for request in loser.exchange.unsent()]
+            unsent = [request.context for request in loser.exchange.unsent()]
+            waiting += asking.portable(state, unsent, mono)
         waiting += state.unproven.pop(loser.code, [])
     else:
         state.pairs[pair] = session
-        waiting += _replace(state, session, old, mono)
+        waiting += _replace(state, session, old, heir is old, mono)
     for ask in waiting:
         if ask.event is None or ask.event in state.pending:
             asking.offer(state, winner, ask, mono)
@@ -301,16 +307,30 @@ def _crossed(one: Session, other: Session) -> tuple[Session, Session]:
     return (one, other) if initiator < rival else (other, one)
 
 
-def _replace(state: State, session: Session, old: Session, mono: float) -> list[Ask]:
-    """Let a newer session of the same initiator take over; the asks that have not been sent yet."""
-    if session.continues is old and old.exchange is not None:
+def _disown(state: State, session: Session, waiting: list[Ask], moment: Moment) -> None:
+    """The peer counts on what we knew of an older session, and that has ended meanwhile: begin anew."""
+    state.send(session, pack_control(Close.identifier, Close(reason=CloseReason.STOPPED).encode()))
+    lost(state, session, "the session it continued has ended", moment.mono)
+    for ask in waiting:
+        ask.session, ask.paths = None, ask.paths or (session.path,)
+        route(state, ask, moment)
+    raise BadPacket("heir")
+
+
+def _replace(state: State, session: Session, old: Session, kept: bool, mono: float) -> list[Ask]:
+    """Let a newer session of the same initiator take over; the asks that have not been sent yet.
+
+    kept says that both sides go on with what they knew. What was proven to the peer counts for one session, so wallets
+    that speak in it are proven anew.
+    """
+    if kept and old.exchange is not None:
         unproven = state.unproven.pop(old.code, [])
         session.exchange, old.exchange = old.exchange, None
         old.successor = session
         session.exchange.hurry(mono)
-        for request in [*session.exchange.outstanding.values(), *session.exchange.held.values()]:
-            request.context.session = session
-        session.proven_own |= old.proven_own & frozenset(state.wallets)
+        for ask in asking.of(session):
+            ask.session = session
+        asking.prove_again(state, session, mono)
         state.schedule(session, mono)
         forget(state, old, mono)
         return unproven
@@ -319,7 +339,7 @@ def _replace(state: State, session: Session, old: Session, mono: float) -> list[
     return unsent
 
 
-def _drain(state: State, session: Session, mono: float) -> None:
+def drain(state: State, session: Session, mono: float) -> None:
     """Begin no more on this session; it ends when nothing is under way on either side."""
     session.ends = mono + DRAIN
     state.schedule(session, mono)
@@ -329,7 +349,7 @@ def drained(state: State, session: Session, mono: float) -> bool:
     """Say that we are done with a draining session, once; True when it can go."""
     if session.ends is not None and mono >= session.ends:
         return True
-    if session.busy:
+    if session.busy or (session.redirect is not None and not session.peer_done):
         return False
     state.send(session, pack_control(Close.identifier, Close(reason=CloseReason.SUPERSEDED).encode()))
     return session.peer_done
@@ -364,35 +384,3 @@ def learned(state: State, session: Session, token: bytes) -> None:
     state.tokens[session.own, session.peer] = token
     if session.own == state.key.public:
         state.jobs.append(KeepToken(session.peer, token))
-
-
-def redirected(state: State, session: Session, body: Redirect, moment: Moment) -> None:
-    """The responder sends us on: open a session with its sibling and take along what it has not acted on."""
-    mono = moment.mono
-    server = body.server
-    identity = session.identity
-    if identity is None or body.kind != 1 or not body.addresses or server in (session.own, session.peer):
-        raise BadPacket("redirect")
-    try:
-        check_key(server)
-    except BadKey:
-        raise BadPacket("redirect") from None
-    pair: Pair = (session.own, server)
-    exchange = session.exchange
-    waiting = state.unproven.pop(session.code, [])
-    if exchange is not None:
-        waiting += [request.context for request in exchange.not_taken(body.taken) + exchange.unsent()]
-    moved = [ask for ask in waiting if _wanted(state, ask) and asking.retarget(state, ask, server, mono)]
-    state.counters["redirected"] += 1
-    if pair not in state.pairs and pair not in state.dials and moved:
-        paths = tuple(Path(session.path.carrier, address) for address in body.addresses)
-        dial(state, identity, server, paths, moment, redirected=(body.token, (session.peer, body.ticket)))
-    if moved:
-        state.alias((session.own, session.peer), server)
-    for ask in moved:
-        route(state, ask, moment)
-    _drain(state, session, mono)
-
-
-def _wanted(state: State, ask: Ask) -> bool:
-    return ask.event is None or ask.event in state.pending

@@ -9,7 +9,7 @@ from rhotwist.errors import BadPacket
 from rhotwist.link import messages
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment
-from rhotwist.node import opening
+from rhotwist.node import opening, sent_on
 from rhotwist.node.asking import lose
 from rhotwist.node.state import State
 from rhotwist.secret import ratchet
@@ -133,7 +133,7 @@ def _challenge_met(state: State, session: Session, body: messages.ChallengeMet, 
 
 def _redirect(state: State, session: Session, body: messages.Redirect, path: Path, moment: Moment) -> None:
     if session.ends is None:
-        opening.redirected(state, session, body, moment)
+        sent_on.redirected(state, session, body, moment)
 
 
 def _close(state: State, session: Session, body: messages.Close, path: Path, moment: Moment) -> None:

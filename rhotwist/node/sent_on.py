@@ -1,0 +1,42 @@
+"""Sent on: the responder has no room and names a sibling process, where the initiator goes. Times are mono seconds."""
+
+from __future__ import annotations
+
+from rhotwist.errors import BadKey, BadPacket
+from rhotwist.keys.pair import check_key
+from rhotwist.link.messages import Redirect
+from rhotwist.link.session import Session
+from rhotwist.moment import Moment
+from rhotwist.node import opening
+from rhotwist.node.asking import portable, retarget
+from rhotwist.node.state import Pair, State
+from rhotwist.wire.datagram import Path
+
+
+def redirected(state: State, session: Session, body: Redirect, moment: Moment) -> None:
+    """The responder sends us on: open a session with its sibling and take along what it has not acted on."""
+    mono, server = moment.mono, body.server
+    identity = session.identity
+    if identity is None or body.kind != 1 or not body.addresses or server in (session.own, session.peer):
+        raise BadPacket("redirect")
+    try:
+        check_key(server)
+    except BadKey:
+        raise BadPacket("redirect") from None
+    pair: Pair = (session.own, server)
+    exchange = session.exchange
+    waiting = state.unproven.pop(session.code, [])
+    if exchange is not None:
+        waiting += [request.context for request in exchange.not_taken(body.taken) + exchange.unsent()]
+    moved = [ask for ask in portable(state, waiting, mono) if retarget(state, ask, server, mono)]
+    if state.pairs.get((session.own, session.peer)) is session:
+        del state.pairs[session.own, session.peer]
+    state.counters["redirected"] += 1
+    if pair not in state.pairs and pair not in state.dials and moved:
+        paths = tuple(Path(session.path.carrier, address) for address in body.addresses)
+        opening.dial(state, identity, server, paths, moment, redirected=(body.token, (session.peer, body.ticket)))
+    if moved:
+        state.alias((session.own, session.peer), server)
+    for ask in moved:
+        opening.route(state, ask, moment)
+    opening.drain(state, session, mono)
