@@ -223,10 +223,13 @@ class Gate:
     def deadline(self) -> float | None:
         """When ``tick`` has something to do."""
         first = next(iter(self._pending.values()), None)
-        return None if first is None else first.until
+        if first is None:
+            return self._fragments.until
+        return first.until if self._fragments.until is None else min(first.until, self._fragments.until)
 
     def tick(self, mono: float) -> None:
-        """Forget handshakes that took too long."""
+        """Forget handshakes that took too long, whole or halved."""
+        self._fragments.expire(mono)
         while (pending := next(iter(self._pending.values()), None)) is not None and pending.until <= mono:
             self.close(pending)
             self._codes.free(pending.code, mono)

@@ -137,6 +137,11 @@ class Exchange:
         if self.outstanding.pop(hashcode, None) is None and self.held.pop(hashcode, None) is None:
             self.waiting.pop(hashcode, None)
 
+    def begin(self, mono: float) -> None:
+        """The session is confirmed only now: what went out with Finish has its first patience from here."""
+        for request in self.outstanding.values():
+            request.due = mono + self._patience
+
     def hurry(self, mono: float) -> None:
         """Another session carries this exchange now: repeat everything at once, and measure the way anew."""
         self.round_trip = self.variation = 0.0

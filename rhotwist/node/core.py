@@ -42,17 +42,17 @@ class Node:
     """The sans-I/O core of one process: one Ed25519 key, any number of sessions.
 
     order are the cipher suites it offers and takes, best first. shared are the stateless secrets it has in common with
-    siblings, where a newcomer is sent when there is no room.
+    siblings, where a newcomer is sent when there is no room. private_net takes private addresses from the net too.
     """
 
     def __init__(
         self, key: SeedKey, *, rng: Rng, limits: Limits = Limits(), kem: Kem = ML_KEM_768,
         suites: tuple[int, ...] = DEFAULT_ORDER, shared: StatelessSecrets | None = None,
-        siblings: tuple[Sibling, ...] = (),
+        siblings: tuple[Sibling, ...] = (), private_net: bool = False,
     ) -> None:  # fmt: skip
         self._state = State(
             key, limits=limits, rng=rng, kem=kem, order=suites, secrets=shared or StatelessSecrets.alone(rng),
-            siblings=tuple(sibling for sibling in siblings if sibling.key != key.public),
+            siblings=tuple(sibling for sibling in siblings if sibling.key != key.public), private_net=private_net,
         )  # fmt: skip
         for schema in (Prove, Proofs, Reach):
             self._state.vocabulary.add(schema)

@@ -270,7 +270,9 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
         gone = state.sessions.add(session.code, session, mono, ours=True)
         if gone is not None:
             lost(state, gone, "the session was idle and made room", mono)
-        state.schedule(session, mono + state.limits.ratchet_seconds)
+        if session.exchange is not None:
+            session.exchange.begin(mono)
+        state.schedule(session, session.deadline(state.limits) or mono + state.limits.ratchet_seconds)
     state.counters["opened"] += 1
     old = state.pairs.get(pair)
     waiting: list[Ask] = []
@@ -374,6 +376,7 @@ def forget(state: State, session: Session, mono: float) -> None:
     elif state.codes.live.get(session.code) is session:
         state.codes.free(session.code, mono)
     session.seal.erase()
+    state.cool(session)
     session.due = None
 
 

@@ -10,7 +10,7 @@ from rhotwist.moment import Moment
 from rhotwist.node import opening
 from rhotwist.node.asking import portable, retarget
 from rhotwist.node.state import Pair, State
-from rhotwist.wire.datagram import Path
+from rhotwist.wire.datagram import Path, is_public, prefix
 
 
 def redirected(state: State, session: Session, body: Redirect, moment: Moment) -> None:
@@ -23,6 +23,15 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
         check_key(server)
     except BadKey:
         raise BadPacket("redirect") from None
+    # Who is itself reached at a private address may name another; from the internet that would be a way to knock at
+    # doors inside our own network.
+    anywhere = state.private_net or not is_public(session.path.address)
+    family = len(prefix(session.path.address))  # the carrier we have to this server reaches no other
+    addresses = [
+        address for address in body.addresses if len(prefix(address)) == family and (anywhere or is_public(address))
+    ]
+    if not addresses:
+        raise BadPacket("redirect")
     pair: Pair = (session.own, server)
     exchange = session.exchange
     waiting = state.unproven.pop(session.code, [])
@@ -33,7 +42,7 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
         del state.pairs[session.own, session.peer]
     state.counters["redirected"] += 1
     if pair not in state.pairs and pair not in state.dials and moved:
-        paths = tuple(Path(session.path.carrier, address) for address in body.addresses)
+        paths = tuple(Path(session.path.carrier, address) for address in addresses)
         opening.dial(state, identity, server, paths, moment, redirected=(body.token, (session.peer, body.ticket)))
     if moved:
         state.alias((session.own, session.peer), server)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
 
@@ -97,7 +97,7 @@ class State:
 
     def __init__(
         self, key: SeedKey, *, limits: Limits, rng: Rng, kem: Kem, order: tuple[int, ...],
-        secrets: StatelessSecrets, siblings: tuple[Sibling, ...],
+        secrets: StatelessSecrets, siblings: tuple[Sibling, ...], private_net: bool,
     ) -> None:  # fmt: skip
         self.key = key
         self.limits = limits
@@ -105,6 +105,7 @@ class State:
         self.kem = kem
         self.order = order
         self.siblings = siblings
+        self.private_net = private_net
         self.counters: Counter[str] = Counter()
         self.pairs: dict[Pair, Session] = {}
         self.dials: dict[Pair, Dialing] = {}
@@ -132,7 +133,7 @@ class State:
         self.reserved = 0
         self.closed = False
         self._salts: list[bytes] = []
-        self._warm: deque[Session] = deque()
+        self._warm: dict[int, Session] = {}
         self._heap: list[tuple[float, int, Timed]] = []
         self._serial = 0
         self._crowded = SLACK
@@ -157,11 +158,17 @@ class State:
     def warm(self, session: Session) -> None:
         """A session is about to use its ciphers: keep those of the last WARM sessions built, and no others."""
         if len(self._warm) >= WARM:
-            cold = self._warm.popleft()
+            cold = self._warm.pop(next(iter(self._warm)))
             cold.warm = False
             cold.seal.drop_aead()
         session.warm = True
-        self._warm.append(session)
+        self._warm[session.code] = session
+
+    def cool(self, session: Session) -> None:
+        """A session is gone: hold it no longer."""
+        if session.warm:
+            session.warm = False
+            self._warm.pop(session.code, None)
 
     def alias(self, pair: Pair, server: bytes) -> None:
         """Remember that a server sent one of our identities on to another."""

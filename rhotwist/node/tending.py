@@ -21,6 +21,8 @@ def tend(state: State, session: Session, moment: Moment) -> None:
     mono = moment.mono
     if state.codes.live.get(session.code) is not session:
         return
+    if session.initiator and not session.confirmed:
+        return  # only Finish is repeated until the server is heard: a packet would tell it that T has come
     if session.dead(mono, state.limits):
         opening.lost(state, session, "the peer fell silent", mono)
         return

@@ -36,15 +36,24 @@ class Fragments:
     clock.
     """
 
-    __slots__ = ("_largest", "_life", "_slots")
+    __slots__ = ("_largest", "_life", "_most", "_rng", "_slots", "until")
 
     def __init__(self, limits: Limits, rng: Rng) -> None:
         self._life = limits.fragment_life
         self._largest = limits.datagram_max - HEADER - HELLO_TAIL
-        self._slots: Crowd[bytes, _Half] = Crowd(limits.fragment_max, rng)
+        self._most = limits.fragment_max
+        self._rng = rng
+        #: When the last of them has waited long enough, None while there is none.
+        self.until: float | None = None
+        self._slots: Crowd[bytes, _Half] = Crowd(self._most, rng)
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    def expire(self, mono: float) -> None:
+        """Let go of all of them once the last has waited long enough; till then those that have are in nobody's way."""
+        if self.until is not None and mono >= self.until:
+            self._slots, self.until = Crowd(self._most, self._rng), None
 
     def add(self, address: bytes, hello: Hello, mono: float) -> Hello | None:
         """Take a half whose mac1 and cookie are valid; the whole Hello once both are here, None until then.
@@ -58,7 +67,8 @@ class Fragments:
             raise BadPacket("size")
         waiting = self._slots.get(address)
         if waiting is None or mono >= waiting.until or _key(waiting.hello) != _key(hello):
-            self._slots.put(address, _Half(hello, mono + self._life))
+            self.until = mono + self._life
+            self._slots.put(address, _Half(hello, self.until))
             return None
         if waiting.hello.header.fragment == hello.header.fragment:
             return None

@@ -58,6 +58,7 @@ class NodeService(service.Service):
                 Sibling(member.key, tuple(pack_address(*place) for place in member.addresses))
                 for member in siblings.others(self.claim.key.public)
             ) if siblings else (),
+            private_net=self.settings.private_net,
         )  # fmt: skip
         return RhoNode(core, self._reactor, limits=limits)
 

@@ -71,13 +71,19 @@ class Pair:
             if isinstance(job, jobs.Call) and job.wants_answer:
                 self.server.answer(job, Heard(text="yes"), self.moment)
 
-    def dropped(self) -> int:
-        """How many datagrams the server has dropped."""
-        return sum(count for name, count in self.server.counters.items() if name.startswith("drop"))
+    def dropped(self, node: Node | None = None) -> int:
+        """How many datagrams a node, the server unless it is named, has dropped."""
+        counters = (node or self.server).counters
+        return sum(count for name, count in counters.items() if name.startswith("drop"))
 
     def seal(self, plain: bytes) -> bytes:
         """What the client would send if it wanted to say that."""
         (session,) = self.client._state.pairs.values()
+        return session.seal.seal(plain)
+
+    def seal_back(self, plain: bytes) -> bytes:
+        """The same of the server."""
+        (session,) = self.server._state.pairs.values()
         return session.seal.seal(plain)
 
 
@@ -174,6 +180,41 @@ def peer() -> Peer:
     return Peer()
 
 
+class Host:
+    """Feeds a node what the server it dialled may seal: the other role, with requests of its own under way."""
+
+    def __init__(self) -> None:
+        self.pair = Pair("host")
+
+    def __call__(self, data: bytes) -> object:
+        """Raises BadPacket where the node drops it."""
+        pair, client = self.pair, self.pair.client
+        pair.fed += 1
+        dropped = pair.dropped(client)
+        mono = pair.moment.mono + 0.001
+        pair.moment = Moment(mono, pair.moment.wall + 0.001)
+        if not pair.fed % 16:
+            client.fire(live.SERVER.public, Hear(text="hello"), pair.moment, timeout=0.1, paths=(_OURS,))
+        client.receive(_OURS, [pair.seal_back(data)], pair.moment)
+        deadline = client.deadline()
+        if deadline is not None and deadline <= mono:
+            client.tick(pair.moment)
+        client.jobs()
+        client.outgoing()
+        refused = pair.dropped(client) > dropped
+        if pair.fed >= RENEWED or not client.status()["sessions"]:
+            self.pair = Pair("host")
+        if refused:
+            raise BadPacket("dropped")
+        return None
+
+
+@functools.cache
+def host() -> Host:
+    """The one that ``node.receive.sealed.back`` feeds."""
+    return Host()
+
+
 def plains() -> list[bytes]:
     """What peers say: every control message, a request, replies."""
     random = Random("plains")
@@ -204,4 +245,5 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] 
     "node.receive": (lambda data: stranger()(data), corpus),
     "node.receive.checked": (lambda data: stranger().checked(data), hellos),
     "node.receive.sealed": (lambda data: peer()(data), plains),
+    "node.receive.sealed.back": (lambda data: host()(data), plains),
 }

@@ -45,6 +45,13 @@ def unpack_address(address: bytes) -> tuple[str, int]:
     return str(ip), port
 
 
+def is_public(address: bytes) -> bool:
+    """Whether 18 bytes name a unicast address and port of the open internet, not of some private network or none."""
+    packed, port = address[:16], int.from_bytes(address[16:18], "big")
+    ip = ipaddress.ip_address(packed[12:] if packed[:12] == _MAPPED else packed)
+    return bool(port) and ip.is_global and not ip.is_multicast
+
+
 def prefix(address: bytes) -> bytes:
     """What one household or server usually has: an IPv4 address whole, the /64 of an IPv6 address. 8 or 16 bytes."""
     return address[:16] if address[:12] == _MAPPED else address[:8]

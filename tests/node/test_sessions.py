@@ -251,6 +251,27 @@ class SentOn(SeededTestCase):
         self.assertIsInstance(outcome.failure, Unreachable)
         self.assertLessEqual(len(sent), 3)
 
+    def test_a_server_on_the_internet_cannot_send_a_client_into_its_own_network(self) -> None:
+        inside = pack_address("192.168.1.1", 53)
+        for private_net, hellos in ((False, 0), (True, 3)):
+            net = self.network(1)
+            sibling = Sibling(SeedKey(b"v" * 32).public, (inside,))
+            full = server(
+                net, "full", siblings=(sibling,), limits=Limits(session_max=0), address=pack_address("9.9.9.9", 7460)
+            )
+            client = net.node("client", private_net=private_net)
+            sent: list[bytes] = []
+            original = net.carry
+
+            def watch(source: object, burst: object) -> None:
+                if burst.path.address == inside:  # type: ignore[attr-defined]
+                    sent.extend(burst.datagrams)  # type: ignore[attr-defined]  # noqa: B023
+                original(source, burst)  # type: ignore[arg-type]  # noqa: B023
+
+            net.carry = watch  # type: ignore[assignment,method-assign]
+            net.wait(client.request(full, Say(text="x"), timeout=20), limit=60)
+            self.assertEqual(len(sent), hellos)
+
     def test_a_client_takes_no_redirect_from_one_it_did_not_dial(self) -> None:
         net = self.network(1)
         node, client = server(net), net.node("client")

@@ -6,13 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.wire.datagram import ADDRESS, Burst, Path, pack_address, prefix, split, unpack_address
+from rhotwist.wire.datagram import ADDRESS, Burst, Path, is_public, pack_address, prefix, split, unpack_address
 from tests.keys.pages import vectors
 
 IPS = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 
 
 class AddressTests(SynchronousTestCase):
+    def test_only_unicast_addresses_of_the_open_internet_with_a_port_are_public(self) -> None:
+        inside = ("127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.1.1", "224.0.0.1", "0.0.0.0", "::1",
+                  "fe80::1", "fd00::1", "ff02::1", "255.255.255.255")  # fmt: skip
+        for host in inside:
+            self.assertFalse(is_public(pack_address(host, 7460)), host)
+        for host in ("9.9.9.9", "2620:fe::fe"):
+            self.assertTrue(is_public(pack_address(host, 7460)), host)
+            self.assertFalse(is_public(pack_address(host, 0)), host)
+
     def test_the_page_says_what_the_code_does(self) -> None:
         page = vectors("packets.md")
         for host, port in (("192.0.2.1", 7460), ("2001:db8::1", 65535)):
