@@ -105,7 +105,7 @@ class NotProven(RequestFailed):
 
 
 class Refused(RequestFailed):
-    """The peer answered that it will not: code is one of ``rhotwist.link.messages.RefusalCode``."""
+    """The peer answered that it will not: code is one of ``rhotwist.link.messages.RefusalCode``, said its own words."""
 
     def __init__(self, code: int, text: str = "") -> None:
         super().__init__(text or f"refused with code {code}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rhotwist.errors import (
+    BadKey,
     BadPacket,
     HandlerFailed,
     LocalError,
@@ -18,6 +19,7 @@ from rhotwist.errors import (
     WrongReply,
 )
 from rhotwist.event.pending import Event
+from rhotwist.keys.address import Address, format_address
 from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.limits import Limits
 from rhotwist.link.messages import Got, Proofs, Prove, Reached, Refusal, RefusalCode
@@ -159,6 +161,13 @@ def _wants(session: Session, ask: Ask) -> bytes | None:
     return destination
 
 
+def _named(wallet: bytes) -> str:
+    try:
+        return format_address(Address("w", wallet))
+    except BadKey:
+        return f"wallet {wallet.hex()}, which is no key,"
+
+
 def _prove(state: State, session: Session, mono: float) -> None:
     """Ask for what those that wait need, with one request of the protocol's own."""
     waiting = state.unproven[session.code]
@@ -235,8 +244,8 @@ def _proven(state: State, session: Session, ask: Ask, outcome: object, mono: flo
                 state.counters["proof"] += 1
         for other in waiting:
             wanted = _wants(session, other)
-            if wanted in asked:
-                fail(state, other, NotProven(f"wallet {wanted.hex() if wanted else ''} does not live there"), mono)
+            if wanted is not None and wanted in asked:
+                fail(state, other, NotProven(f"{_named(wanted)} does not live there"), mono)
             elif other.event is None or other.event in state.pending:
                 offer(state, session, other, mono)
     else:
@@ -288,19 +297,23 @@ def _outcome(ask: Ask, frame: Answered) -> object:
     return WrongReply(f"the peer answered with schema {frame.schema:08x} where {wanted} was declared")
 
 
+_REFUSALS: dict[int, tuple[type[Refused], str]] = {
+    RefusalCode.NOT_SPOKEN: (NotSpoken, "the peer does not answer this schema"),
+    RefusalCode.HANDLER_FAILED: (HandlerFailed, "the peer's handler failed"),
+    RefusalCode.OVERLOADED: (Overloaded, "the peer has no room for it now"),
+}
+
+
 def refused(refusal: Refusal) -> RequestFailed:
-    """A Refusal as the exception it stands for. What the peer wrote is quoted, never trusted."""
+    """A Refusal as the exception it stands for. What the peer wrote is quoted, never trusted, and alone in its said."""
     said = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in refusal.said)
     told = f": {said!r}" if said else ""
-    if refusal.code == RefusalCode.NOT_SPOKEN:
-        return NotSpoken(refusal.code, f"the peer does not answer this schema{told}")
-    if refusal.code == RefusalCode.HANDLER_FAILED:
-        return HandlerFailed(refusal.code, f"the peer's handler failed{told}")
-    if refusal.code == RefusalCode.OVERLOADED:
-        return Overloaded(refusal.code, f"the peer has no room for it now{told}")
     if refusal.code == RefusalCode.NOT_HERE:
         return NotProven(f"the wallet does not live there{told}")
-    return Refused(refusal.code, f"the peer refused with code {refusal.code}{told}")
+    kind, text = _REFUSALS.get(refusal.code, (Refused, f"the peer refused with code {refusal.code}"))
+    error = kind(refusal.code, text + told)
+    error.said = said
+    return error
 
 
 def fail(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:

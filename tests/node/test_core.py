@@ -114,6 +114,8 @@ class Requests(SeededTestCase):
         self.server.answer(Say, handler)
         error = self.fails(Refused, self.client.request(self.server, Say(text="a")))
         self.assertEqual(error.code, 77)
+        self.assertEqual(error.said, "not today\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[31m")
+        self.assertIn("not today", str(error))
         self.assertNotIn("\x1b", str(error))
 
     def test_another_schema_than_declared_is_a_wrong_reply(self) -> None:
