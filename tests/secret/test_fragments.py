@@ -82,6 +82,15 @@ class FragmentTests(SynchronousTestCase):
             self.assertLessEqual(len(self.fragments), 1_024)
         self.assertGreaterEqual(done, 18)
 
+    def test_the_last_one_gone_all_are_let_go(self) -> None:
+        self.assertIsNone(self.fragments.until)
+        for second in range(5):
+            self.fragments.add(pack_address(f"192.0.2.{second}", 1), half(FIRST), float(second))
+        self.fragments.expire(5.9)
+        self.assertEqual((len(self.fragments), self.fragments.until), (5, 6.0))
+        self.fragments.expire(6.0)
+        self.assertEqual((len(self.fragments), self.fragments.until), (0, None))
+
     def test_sizes_no_small_path_carries_are_refused(self) -> None:
         self.fragments.add(HERE, half(FIRST, bytes(1_180)), 0.0)
         for wrong in (half(FIRST, bytes(1_181)), half(SECOND, bytes(1_181)), half(FIRST, bytes(31))):
