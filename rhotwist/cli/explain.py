@@ -16,7 +16,7 @@ from rhotwist.control import trouble
 def command(run: Run, code: str | None, page: bool) -> None:
     """Say what an error CODE means, such as RHO-1105, and what to do about it."""
     if page or code is None:
-        run.result([_plain(entry) for entry in trouble.ENTRIES.values()], trouble.page().rstrip("\n"))
+        run.result({"codes": [_plain(entry) for entry in trouble.ENTRIES.values()]}, trouble.page().rstrip("\n"))
         return
     wanted = code.upper().removeprefix("RHO-")
     entry = trouble.ENTRIES.get(f"RHO-{wanted}")

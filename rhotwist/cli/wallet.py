@@ -155,7 +155,7 @@ def named(found: WalletList, name: str | None) -> WalletRow:
         fits = [row for row in rows if row.name.startswith(name)]
     names = ", ".join(row.name for row in rows)
     if not fits:
-        raise trouble.WALLET_ABSENT(name=name, known=f"there are {names}")
+        raise trouble.WALLET_ABSENT(name=name, known=f"known here: {names}")
     if len(fits) > 1:
         raise trouble.WHICH_WALLET(names=names)
     return fits[0]

@@ -220,7 +220,7 @@ class Keystore:
 
     def _absent(self, name: str) -> Exception:
         names = [row.name for row in self.rows()]
-        known = f"there are {', '.join(names)}" if names else "there is none yet"
+        known = f"known here: {', '.join(names)}" if names else "there is none yet"
         return trouble.WALLET_ABSENT(name=name[:60], known=known)
 
     def _new(self, name: str) -> None:

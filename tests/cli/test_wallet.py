@@ -147,5 +147,7 @@ class NamedTests(CliCase):
     def test_none_and_several_are_told(self) -> None:
         self.assertEqual("RHO-1215", self.code(None))
         self.assertEqual("RHO-1201", self.code("carol"))
-        self.assertEqual("RHO-1201", self.code("carol", ROW))
+        with self.assertRaises(OperatorError) as caught:
+            named(values.WalletList((ROW,)), "carol")
+        self.assertEqual(("RHO-1201", "known here: alice"), (caught.exception.code, caught.exception.why))
         self.assertEqual("RHO-1209", self.code(None, ROW, BOBS))
