@@ -8,6 +8,7 @@ import sys
 import unittest
 from typing import Any
 
+from twisted.trial import runner
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import LocalError
@@ -92,3 +93,7 @@ class SeededTestCaseTests(SynchronousTestCase):
         errors, stderr, _ = self.told("handler_fails")
         self.assertIn("handler of two", errors)
         self.assertIn("RHO_SEED=2 replays", stderr)
+
+    def test_trial_loads_one_test_by_the_name_that_is_told(self) -> None:
+        suite = runner.TestLoader().loadByName(f"{__name__}.Sample.counts")
+        self.assertEqual([Sample], [type(test) for test in suite])
