@@ -16,6 +16,10 @@ from rhotwist.node import jobs
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.schema import Schema
 
+#: Handlers of messages that want no answer, running at once. Requests have their own bound in the core; of these nobody
+#: waits for, so that only a bound keeps a peer from starting ever more.
+TOLD_AT_ONCE = 1_024
+
 B = TypeVar("B", bound=Schema, covariant=True)
 
 
@@ -69,7 +73,9 @@ class Handlers:
         self._driver = driver
         self._handlers: dict[type[Schema], Callable[[Any], Any]] = {}
         self._running: dict[Deferred[Any], jobs.Call] = {}
+        self._told = 0
         driver.counters.setdefault("handler_failed", 0)
+        driver.counters.setdefault("told_dropped", 0)
         driver.runners[jobs.Call] = self.run
 
     def add(self, schema: type[Schema], handler: Callable[[Any], Any]) -> None:
@@ -80,6 +86,9 @@ class Handlers:
 
     def run(self, call: jobs.Call) -> None:
         """Have a call answered, now or when its handler is done."""
+        if not call.wants_answer and self._told >= TOLD_AT_ONCE:
+            self._driver.counters["told_dropped"] += 1
+            return
         handler = self._handlers.get(type(call.body))
         if handler is None:
             self._answer(call, NotSpoken(RefusalCode.NOT_SPOKEN))
@@ -109,10 +118,12 @@ class Handlers:
             return
         # Before the callbacks: a Deferred that has its result already runs them at once.
         self._running[result] = call
+        self._told += not call.wants_answer
         result.addBoth(self._done, result)
 
     def _done(self, outcome: object, running: Deferred[Any]) -> None:
         call = self._running.pop(running)
+        self._told -= not call.wants_answer
         if self._driver.closed:
             return
         if isinstance(outcome, Failure):

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rhotwist.errors import HandlerFailed, LocalError, NotSpoken, Refused, TooBig
 from rhotwist.link.messages import RefusalCode
 from rhotwist.net.driver import Driver
-from rhotwist.net.handlers import Handlers
+from rhotwist.net.handlers import TOLD_AT_ONCE, Handlers
 from rhotwist.node import jobs
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.schema import Request, Schema, text
@@ -70,6 +70,19 @@ class AnswerTests(HandlerCase):
                 return succeed(Said(words="a")).__await__()
 
         self.assertEqual(self.answer_to(lambda call: Awaitable()), Said(words="a"))
+
+    def test_a_peer_that_only_tells_starts_no_more_handlers_than_the_bound(self) -> None:
+        running: list[Deferred[None]] = []
+        self.handlers.add(Heard, lambda call: running.append(Deferred()) or running[-1])
+        self.handlers.add(Say, lambda call: Said(words="still"))
+        self.core.todo = [call(Heard(words=""), wants_answer=False) for _ in range(TOLD_AT_ONCE + 10)]
+        self.driver.settle()
+        self.assertEqual((len(running), self.driver.counters["told_dropped"]), (TOLD_AT_ONCE, 10))
+        running[0].callback(None)
+        self.core.todo = [call(Heard(words=""), wants_answer=False) for _ in range(2)] + [call(Say(words="?"))]
+        self.driver.settle()
+        self.assertEqual((len(running), self.driver.counters["told_dropped"]), (TOLD_AT_ONCE + 1, 11))
+        self.assertEqual([reply for _, reply in self.core.answers], [Said(words="still")])
 
     def test_a_late_reply_is_sent_when_it_comes(self) -> None:
         later: Deferred[Said] = Deferred()
