@@ -282,6 +282,8 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
             del state.dials[pair]
             state.codes.free(dialing.dial.code, mono)
     winner, heir, session.continues = session, session.continues, None
+    while heir is not None and heir is not old and heir.successor is not None:
+        heir = heir.successor  # a repeat of an earlier connect was confirmed first, and holds what it held
     if heir is not None and heir is not old:
         _disown(state, session, waiting, moment)
     if old is None or old is session:
@@ -325,15 +327,16 @@ def _replace(state: State, session: Session, old: Session, kept: bool, mono: flo
     kept says that both sides go on with what they knew. What was proven to the peer counts for one session, so wallets
     that speak in it are proven anew.
     """
-    if kept and old.exchange is not None:
+    if kept:
         unproven = state.unproven.pop(old.code, [])
-        session.exchange, old.exchange = old.exchange, None
         old.successor = session
-        session.exchange.hurry(mono)
-        for ask in asking.of(session):
-            ask.session = session
-        asking.prove_again(state, session, mono)
-        state.schedule(session, mono)
+        if old.exchange is not None:
+            session.exchange, old.exchange = old.exchange, None
+            session.exchange.hurry(mono)
+            for ask in asking.of(session):
+                ask.session = session
+            asking.prove_again(state, session, mono)
+            state.schedule(session, mono)
         forget(state, old, mono)
         return unproven
     unsent = asking.lose(state, old, "the peer has a new session and does not remember the old one", mono)
