@@ -55,6 +55,8 @@ def compose_ask(
     check_key(peer)
     if identity.public == peer:
         raise LocalError("a key cannot open a session to itself")
+    if destination is not None:
+        check_key(destination)
     data = body.encode()
     named = (source is not None and source.public != identity.public) + (destination not in (None, peer))
     room = body_room(state.limits, named)

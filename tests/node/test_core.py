@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rhotwist import errors
 from rhotwist.errors import (
+    BadKey,
     Cancelled,
     Closed,
     HandlerFailed,
@@ -163,6 +164,10 @@ class Requests(SeededTestCase):
             self.client.request(self.server, Say(text="a"), timeout=0)
         with self.assertRaises(LocalError):
             self.client.request(self.client, Say(text="to myself"))
+        with self.assertRaises(BadKey):
+            self.client.request(self.server, Say(text="a"), destination=bytes(32))
+        with self.assertRaises(BadKey):
+            self.client.request(bytes(32), Say(text="a"), paths=(self.client.path_to(self.server),))
         self.assertEqual(self.client.node.status()["pending_requests"], 0)
 
     def test_a_reply_too_big_leaves_the_call_to_be_answered(self) -> None:
