@@ -208,6 +208,11 @@ class Dial:
         self._finish, self._sent, self._tries = datagram, None, 0
         return self._send(mono)
 
+    @property
+    def repeated(self) -> bool:
+        """The present Hello or Finish was sent more than once."""
+        return self._tries > 1
+
     def confirm(self) -> None:
         """A good packet of the server came: the session is open."""
         self._move(Signal.CONFIRM)

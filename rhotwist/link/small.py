@@ -137,10 +137,14 @@ class Exchange:
         if self.outstanding.pop(hashcode, None) is None and self.held.pop(hashcode, None) is None:
             self.waiting.pop(hashcode, None)
 
-    def begin(self, mono: float) -> None:
-        """The session is confirmed only now: what went out with Finish has its first patience from here."""
+    def begin(self, mono: float, repeated: bool) -> None:
+        """The session is confirmed only now: what went out with Finish has its first patience from here.
+
+        repeated says that Finish was, and the request in it: its answer then measures no round trip.
+        """
         for request in self.outstanding.values():
             request.due = mono + self._patience
+            request.repeats += repeated
 
     def hurry(self, mono: float) -> None:
         """Another session carries this exchange now: repeat everything at once, and measure the way anew."""

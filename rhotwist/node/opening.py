@@ -271,7 +271,7 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
         if gone is not None:
             lost(state, gone, "the session was idle and made room", mono)
         if session.exchange is not None:
-            session.exchange.begin(mono)
+            session.exchange.begin(mono, dialing.dial.repeated)
         state.schedule(session, session.deadline(state.limits) or mono + state.limits.ratchet_seconds)
     state.counters["opened"] += 1
     old = state.pairs.get(pair)

@@ -12,7 +12,7 @@ from rhotwist.testing.cases import SeededTestCase
 from rhotwist.testing.host import Host
 from rhotwist.testing.network import Network
 from rhotwist.wire.datagram import pack_address
-from rhotwist.wire.packet import SMALL
+from rhotwist.wire.packet import FINISH, SMALL
 from tests.node.talk import Said, Say, server, sessions, turned
 
 MASTER = StatelessSecrets.shared_by(bytes(range(32)))
@@ -117,6 +117,27 @@ class Continued(SeededTestCase):
         self.net.wait(outcome, limit=100)
         self.net.run(45)
         self.assertEqual((len(sessions(self.node)), len(sessions(self.client))), (1, 1))
+
+
+class Begun(SeededTestCase):
+    """A session whose Finish had to be repeated."""
+
+    def test_its_first_answer_measures_no_round_trip(self) -> None:
+        net = self.network(1)
+        node, client = server(net), net.node("client")
+        left = [2]
+
+        def lose(source: Host, target: Host, datagram: bytes) -> list[bytes]:
+            if datagram[0] & 15 == FINISH and left[0]:
+                left[0] -= 1
+                return []
+            return [datagram]
+
+        net.on_path = lose  # type: ignore[assignment]
+        net.result(client.request(node, Say(text="ab")))
+        self.assertEqual(sessions(client)[0].exchange.round_trip, 0.0)
+        net.result(client.request(node, Say(text="ab")))
+        self.assertAlmostEqual(sessions(client)[0].exchange.round_trip, 0.020)
 
 
 class SentOn(SeededTestCase):
