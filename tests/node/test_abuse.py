@@ -14,7 +14,7 @@ from rhotwist.testing.cases import SeededTestCase
 from rhotwist.testing.host import Host
 from rhotwist.testing.network import Network
 from rhotwist.wire.datagram import Path, pack_address
-from rhotwist.wire.frame import pack_control, pack_message
+from rhotwist.wire.frame import pack_control, pack_message, pack_reply
 from rhotwist.wire.packet import ACCEPT, FINISH, SMALL
 from rhotwist.wire.schema import Schema
 from tests.node.talk import Said, Say, server, sessions
@@ -79,6 +79,23 @@ class Held(SeededTestCase):
         net.run(1)
         self.assertGreater(node.node.status()["reserved_bytes"], 256 * 200)
 
+    def test_an_answer_over_the_peers_other_session_ends_the_request_in_its_own(self) -> None:
+        net = self.network(1)
+        node, client = pair(net)
+        node._runners = {**node._runners, Call: lambda call: None}
+        outcome = client.request(node, Say(text="x"), timeout=60)
+        net.run(0.05)
+        (event,) = client._asked
+        alias = SeedKey(b"i" * 32)
+        net.result(client.ping(node, identity=alias))
+        other = next(session for session in sessions(node) if session.peer == alias.public)
+        reply = pack_reply(event.hashcode, Said.identifier, event.request_hash, bytes(16), Said(text="y").encode())
+        node.node._state.send(other, reply)
+        node.act()
+        self.assertEqual(net.result(outcome), Said(text="y"))
+        for session in sessions(client):
+            self.assertFalse(session.busy)
+
     def test_proofs_of_ever_more_wallets_are_refused(self) -> None:
         net = self.network(1)
         node, client = pair(net)
@@ -128,11 +145,11 @@ class Timers(SeededTestCase):
     def test_pongs_that_nobody_asked_for_set_no_timer(self) -> None:
         net = self.network(1)
         node, client = pair(net)
-        before = node.node.deadline()
+        before, timers = node.node.deadline(), len(node.node._state._heap)
         for _ in range(50):
             tell(client, messages.Pong(nonce=1, seen=bytes(18)))
-        net.run(0.05)
-        self.assertEqual(node.node.deadline(), before)
+            net.run(0.05)
+        self.assertEqual((node.node.deadline(), len(node.node._state._heap)), (before, timers))
 
     def test_deadlines_that_moved_do_not_pile_up(self) -> None:
         net = self.network(1)
@@ -305,13 +322,13 @@ class Thrown(SeededTestCase):
 
     def test_a_spent_key_challenges_nobody(self) -> None:
         net = self.network(1)
-        node, client = pair(net, limits=Limits(ratchet_seals_max=40))
-        for nonce in range(60):
-            tell(client, messages.Ping(nonce=nonce))
-        session = sessions(client)[0]
+        node, client = pair(net)
+        spent = sessions(node)[0].seal
+        spent._last = spent.sent
         for _ in range(3):
-            net.inject(VICTIM.address, node.address, session.seal.seal(b"\0"))
-        net.run(1)
+            net.inject(VICTIM.address, node.address, sessions(client)[0].seal.seal(b"\0"))
+        self.assertEqual(net.lost["nobody"], 0)
+        self.assertGreater(node.node.counters["spent"], 0)
 
     def test_a_wrong_key_is_told_at_once_and_leaves_nothing(self) -> None:
         net = self.network(1)
