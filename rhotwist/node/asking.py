@@ -197,9 +197,9 @@ def speakers(asks: list[Ask], own: bytes) -> list[SeedKey]:
     return list({key.public: key for key in keys}.values())
 
 
-def of(session: Session | None) -> list[Ask]:
+def of(session: Session) -> list[Ask]:
     """The asks that are in a session's exchange."""
-    exchange = session.exchange if session is not None else None
+    exchange = session.exchange
     if exchange is None:
         return []
     requests = [*exchange.outstanding.values(), *exchange.held.values(), *exchange.waiting.values()]

@@ -122,8 +122,7 @@ def accepted(state: State, dialing: Dialing, data: bytes, path: Path, moment: Mo
     own, server = attempt.identity.public, attempt.server
     if dialing.old is not state.pairs.get((own, server)):
         dialing.old = None  # it is gone, and what it knew
-    asks = [*asking.of(dialing.old), *dialing.waiting]
-    given = asking.speakers(asks, own)[: asking.PROOFS_AT_ONCE]
+    given = asking.speakers(dialing.waiting, own)[: asking.PROOFS_AT_ONCE]
     proofs = tuple(prove(key, INITIATOR, answer.h_before_payload, own, server) for key in given)
     payload = FinishPayload(dialing.old is not None, attempt.ticket, proofs)
     session = Session(path, own=own, peer=server, suite=answer.suite, mono=mono)

@@ -175,7 +175,6 @@ class Work(SeededTestCase):
         started = sessions(node)[0].seal.epoch
         for _ in range(1000):
             ratchet = opening.ratchet(machine, session)
-            ratchet._forget = float("inf")  # an attacker waits for nothing
             if ratchet.phase.value == "rest":
                 speaking.give(machine, session, ratchet.start(client.moment().mono, 0.0, machine.rng))
                 client.act()
@@ -190,7 +189,7 @@ class Work(SeededTestCase):
         for _ in range(1000):
             session = sessions(node)[0]
             if session.ratchet is not None:
-                session.ratchet._forget = float("inf")
+                session.ratchet._ended = float("-inf")  # an attacker waits for nothing
             tell(node, messages.RekeyWanted(epoch=session.seal.epoch + 1))
             net.run(0.03)
         self.assertLess(sessions(client)[0].seal.epoch - before, 32)

@@ -64,6 +64,20 @@ class Continued(SeededTestCase):
         self.assertEqual([outcome.failure for outcome in outcomes], [None, None])
         self.assertEqual([call.source for call in self.calls[-2:]], [ann.public, ann.public])
 
+    def test_what_more_wallets_say_than_one_packet_proves_is_proven_too(self) -> None:
+        wallets = [SeedKey(bytes([number]) * 32) for number in range(1, 7)]
+        for wallet in wallets:
+            self.net.result(self.client.request(self.node, Say(text="x"), source=wallet))
+        self.deaden()
+        outcomes = [self.client.request(self.node, Say(text="y"), source=wallet, timeout=60) for wallet in wallets]
+        self.net.wait(*outcomes, limit=100)
+        self.assertEqual([outcome.failure for outcome in outcomes], [None] * 6)
+
+    def test_a_proof_that_was_on_its_way_is_made_anew_too(self) -> None:
+        self.deaden()
+        outcome = self.client.request(self.node, Say(text="ab"), source=SeedKey(b"a" * 32), timeout=60)
+        self.assertEqual(self.net.result(outcome), Said(text="ba"))
+
     def test_a_request_after_half_a_minute_of_silence_is_answered(self) -> None:
         """The old session died while its successor was being opened: they begin anew on both sides, or the numbers of
         one side would be stale to the other."""
@@ -79,6 +93,7 @@ class Continued(SeededTestCase):
             self.net.wait(lost, limit=200)
             self.net.run(45)
             self.assertEqual((len(sessions(self.node)), len(sessions(self.client))), (1, 1))
+        self.assertEqual(self.client.node.counters["dialled"], 6)
 
     def meanwhile(self, host: Host) -> None:
         """Have a host lose the old session when the Welcome of the new one is on its way."""
@@ -140,6 +155,29 @@ class Begun(SeededTestCase):
         self.assertAlmostEqual(sessions(client)[0].exchange.round_trip, 0.020)
 
 
+    def test_one_that_waited_in_line_is_repeated_in_its_own_time(self) -> None:
+        net = self.network(1)
+        node, client = server(net), net.node("client", limits=Limits(outstanding_max=1))
+        net.result(client.ping(node))
+        net.run(1)
+        lost = [4]
+
+        def lose(source: Host, target: Host, datagram: bytes) -> list[bytes]:
+            if receiver(datagram) is not None and len(datagram) > 45 and lost[0]:
+                lost[0] -= 1
+                return []
+            return [datagram]
+
+        net.on_path = lose  # type: ignore[assignment]
+        first = client.request(node, Say(text="first"))
+        second = client.request(node, Say(text="second"))
+        net.run(60, until=lambda: first.settled)
+        lost[0] = 1
+        answered = net.clock.now
+        self.assertEqual(net.result(second), Said(text="dnoces"))
+        self.assertLess(net.clock.now - answered, 0.2)
+
+
 class SentOn(SeededTestCase):
     """REDIRECT, when more is under way than one request."""
 
@@ -159,6 +197,7 @@ class SentOn(SeededTestCase):
             self.net.run(0.005)
         self.net.wait(*outcomes, limit=60)
         self.assertEqual([outcome.reply for outcome in outcomes], [Said(text="ba")] * 30)
+        self.assertEqual(self.client.node.counters["dialled"], 2)
 
     def test_wallets_are_proven_to_whom_the_request_ends_up_with(self) -> None:
         wallets = [SeedKey(bytes([number]) * 32) for number in range(1, 13)]
