@@ -78,6 +78,8 @@ class Gate:
         self._buckets = PrefixBuckets(limits, rng)
         self._fragments = Fragments(limits, rng)
         self._load = Load()
+        self._retries = limits.retry_rate
+        self._refilled = 0.0
         self.difficulty = puzzle.Difficulty(limits.puzzle_first, limits.puzzle_cap)
         self._by_hello: dict[_Key, Pending] = {}
         #: By our hashcode, in the order in which they expire.
@@ -90,6 +92,9 @@ class Gate:
         """What to answer a Hello with, if anything. room says whether a session would find place. Raises BadPacket."""
         if len(data) < RETRY_SIZE:
             raise BadPacket("short")  # or the Retry would be longer than what it answers
+        mono = moment.mono
+        if len(data) > 3 and not data[3] and self.demanded(mono) and self._tokens(mono) < 1:
+            raise BadPacket("busy")  # no flag, so no cookie: a Retry is all it could get
         hello = read_hello(data)
         key = path.address, hello.header.sender, hello.mac1
         pending = self._by_hello.get(key)
@@ -98,7 +103,6 @@ class Gate:
             return pending.accept
         if not handshake.check_mac1(hello, self._mac1_key):
             raise BadPacket("mac1")
-        mono = moment.mono
         flags, cut = hello.header.flags, hello.header.fragment != WHOLE
         demanded = self.demanded(mono)
         period = self._proven(hello, path.address, moment)
@@ -144,6 +148,13 @@ class Gate:
     def _chance(self) -> bytes:
         return int(self._limits.retry_share * 0xFFFF).to_bytes(2, "big")
 
+    def _tokens(self, mono: float) -> float:
+        """Retries that may be sent now."""
+        rate = self._limits.retry_rate
+        self._retries = min(rate, self._retries + (mono - self._refilled) * rate)
+        self._refilled = mono
+        return self._retries
+
     def demanded(self, mono: float) -> bool:
         """Whether strangers must prove their address now."""
         limits = self._limits
@@ -161,6 +172,9 @@ class Gate:
         return None
 
     def _retry(self, hello: Hello, path: Path, moment: Moment, reason: int, bits: int | None = None) -> bytes:
+        if self._tokens(moment.mono) < 1:
+            raise BadPacket("busy")
+        self._retries -= 1
         self._counters["retry"] += 1
         cookie = self.cookies.make(path.address, hello.header.sender, moment)
         return handshake.retry(

@@ -120,6 +120,20 @@ class Order(GateCase):
         self.assertEqual(answers, [116] * 3 + [64] * 2)
         self.assertEqual(len(self.knock(self.draft(2, 99).seal().datagram, after=1.5) or b""), 116)
 
+    def test_retries_are_so_many_a_second_and_a_cookie_gets_in_all_the_same(self) -> None:
+        self.gate = self.make(Limits(cookie_load=-1.0, retry_rate=5.0))
+        answered = 0
+        for code in range(1, 21):
+            try:
+                answered += self.knock(self.draft(2, code).seal().datagram) is not None
+            except BadPacket as error:
+                self.assertEqual(error.reason, "busy")
+        self.assertEqual(answered, 5)
+        paid = self.draft(2, 30).seal(self.cookie(code=30), COOKIE)
+        self.assertEqual(len(self.knock(paid.datagram) or b""), 116)
+        self.refused("busy", self.draft(2, 31).seal(b"not a cookie 16!", COOKIE).datagram)
+        self.assertEqual(len(self.knock(self.draft(2, 32).seal().datagram, after=0.25) or b""), 64)
+
     def test_no_room_means_silence(self) -> None:
         self.refused("full", self.draft().seal().datagram, room=False)
         self.gate = self.make(Limits(retry_share=0.0, half_open_max=2))
