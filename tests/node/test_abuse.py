@@ -7,9 +7,10 @@ from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.link import messages
 from rhotwist.link.finish import FINISH_MAX
+from rhotwist.node import answering
 from rhotwist.node.jobs import Call, KeepToken
 from rhotwist.secret.curve import OPERATIONS
-from rhotwist.secret.proof import INITIATOR, prove
+from rhotwist.secret.proof import INITIATOR, prove, read_proof
 from rhotwist.testing.cases import SeededTestCase
 from rhotwist.testing.host import Host
 from rhotwist.testing.network import Network
@@ -60,12 +61,13 @@ class Held(SeededTestCase):
 
     def test_a_peer_that_never_lets_go_of_replies_takes_no_room_from_others(self) -> None:
         net = self.network(1)
-        node, client = pair(net, limits=Limits(session_reserve=100_000))
+        node, client = pair(net, limits=Limits(session_reserve=20_000))
         for number in range(600):
             ask(client, number, min(number, 255), Say(text="x" * 1000))
             net.run(0.01)
-        self.assertGreater(node.node.status()["reserved_bytes"], 100_000)
-        self.assertLess(node.node.status()["reserved_bytes"], 300_000)
+        self.assertGreater(node.node.status()["reserved_bytes"], 20_000)
+        self.assertLess(node.node.status()["reserved_bytes"], 60_000)
+        self.assertGreater(node.node.counters["refused overloaded"], 0)
         other = net.node("other")
         for number in range(20):
             self.assertEqual(net.result(other.request(node, Say(text="x" * 1000))), Said(text="x" * 1000), number)
@@ -112,10 +114,12 @@ class Held(SeededTestCase):
         node, client = pair(net)
         session = sessions(client)[0]
         own = (prove(SeedKey(b"w" * 32), INITIATOR, session.binding, client.public, node.public),)
+        read: list[object] = []
+        self.patch(answering, "read_proof", lambda *what: (read.append(what), read_proof(*what))[1])
         for number in range(300):
             ask(client, number, 0, messages.Prove(own=own, asked=()))
             net.run(0.02)
-        self.assertEqual(len(sessions(node)[0].proven_peer), 1)
+        self.assertEqual((len(sessions(node)[0].proven_peer), len(read)), (1, 1))
         self.assertEqual(node.node.counters["refused overloaded"], 0)
 
     def test_redirects_leave_no_more_aliases_than_a_client_keeps(self) -> None:
