@@ -36,7 +36,7 @@ class Limits:
     """Curve work beyond this share of the last second: a cookie is demanded of everyone."""
     retry_share: float = 0.02
     """Share of Hellos answered with Retry for no reason, so that the path cannot rot."""
-    retry_rate: float = 10_000.0
+    retry_rate: float = 3_000.0
     """Retries per second, and saved up. What comes beyond is dropped unread, or a flood would fill the socket's buffer and
     drown the sessions that are open; an honest client tries again within a second."""
     handshake_cost: float = 250e-6
