@@ -37,8 +37,8 @@ class Limits:
     retry_share: float = 0.02
     """Share of Hellos answered with Retry for no reason, so that the path cannot rot."""
     retry_rate: float = 3_000.0
-    """Retries per second, and saved up. What comes beyond is dropped unread, or a flood would fill the socket's buffer and
-    drown the sessions that are open; an honest client tries again within a second."""
+    """Retries per second, and saved up. What comes beyond is dropped unread, or a flood would fill the socket's buffer
+    and drown the sessions that are open; an honest client tries again within a second (measured, benchmarks/floods)."""
     handshake_cost: float = 250e-6
     """Seconds of one core that one accepted handshake is booked with (measured, benchmarks/handshakes)."""
     handshake_share: float = 0.7
