@@ -100,6 +100,28 @@ class Limits:
     keepalive_most: float = 110.0
     """And doubles up to here while answers still arrive."""
 
+    # --- big objects
+    object_max: int = 2**21
+    """Largest object taken from a peer: a part of a file is 2,000,000 bytes and their names, and two fit a session."""
+    object_max_client: int = 100_000
+    """Largest object taken from a client that has proven a wallet."""
+    object_max_stranger: int = 20_000
+    """Largest object taken from a client of whom nothing is known."""
+    object_session: int = 4 * 2**20
+    """Bytes that the objects coming in through one session may hold."""
+    object_process: int = 256 * 2**20
+    """Bytes that the objects coming in through all sessions may hold."""
+    object_offers: int = 64
+    """Objects of one session that may be offered and not have come whole; an offer beyond waits."""
+    object_idle: float = 30.0
+    """An object of which no new packet comes for this long is given up."""
+    object_grace: float = 30.0
+    """The average rate of an object is not looked at before this age."""
+    object_rate: float = 1_000.0
+    """Least average rate of an object, bytes per second. So 2 MB has 35 minutes, whatever comes in between."""
+    object_ack: float = 0.005
+    """An ack of new packets waits no longer than this, or a quarter of the round trip if that is more."""
+
     # --- numbers on the wire
     quarantine: float = 600.0
     """A hashcode is not given out again for this long."""

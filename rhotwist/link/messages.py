@@ -20,6 +20,8 @@ class RefusalCode(enum.IntEnum):
     NOT_HERE = 4
     REFUSED = 5
     BAD_BODY = 6
+    TOO_BIG = 7
+    NO_ROOM = 8
 
 
 class CloseReason(enum.IntEnum):
@@ -28,6 +30,25 @@ class CloseReason(enum.IntEnum):
     STOPPED = 1
     SUPERSEDED = 2
     WORN_OUT = 3
+
+
+class GoneReason(enum.IntEnum):
+    """Why an object under way is given up."""
+
+    CANCELLED = 1
+    REFUSED = 2
+    TOO_SLOW = 3
+    WRONG_HASH = 4
+    NO_ROOM = 5
+    NO_WAY = 6
+    UNKNOWN = 7
+    LIED = 8
+
+
+#: What an offered object is (``Offer.kind``): a message or request, or the reply to one.
+OBJECT_MESSAGE, OBJECT_REPLY = 0, 1
+#: Added to the kind: nobody waits for it, and what else uses the way goes first.
+BACKGROUND = 0x80
 
 
 class Welcome(Schema, name="rho.welcome"):
@@ -111,6 +132,35 @@ class Redirect(Schema, name="rho.redirect"):
     taken: int = u16()
 
 
+class Ack(Schema, name="rho.ack"):
+    """What has come of an object: all packets below base, and base + i where bit i of the bitmap is set.
+
+    Bit 0 is the lowest bit of the first byte. counter is the highest that was opened, delay how long ago, in units of
+    0.1 ms. base = the number of packets says more: the object is whole and its hash holds.
+    """
+
+    id: int = u32()
+    size_class: int = u8()
+    base: int = u32()
+    counter: int = u32()
+    delay: int = u16()
+    bitmap: bytes = blob(1_024)
+
+
+class Gone(Schema, name="rho.gone"):
+    """An object is given up. reason is a GoneReason; ours: by the one who was sending it."""
+
+    id: int = u32()
+    reason: int = u8()
+    ours: bool = flag()
+
+
+class Beat(Schema, name="rho.beat"):
+    """The sender of an object has heard nothing for a while. Answered with an Ack, or Gone."""
+
+    id: int = u32()
+
+
 class Close(Schema, name="rho.close"):
     """The sender will send nothing more under this session. reason is a CloseReason."""
 
@@ -147,11 +197,38 @@ class Prove(Request[Proofs], name="rho.prove"):
     asked: tuple[bytes, ...] = many(octets(32), 4)
 
 
+class Have(Schema, name="rho.have"):
+    """Go ahead. The bits of the bitmap, as in Ack with base 0, are packets that are here already."""
+
+    bitmap: bytes = blob(1_100)
+
+
+class Offer(Request[Have], name="rho.offer"):
+    """A message object too big for one packet is going to come, as packets of size_class sealed under key.
+
+    id counts up through the session in each direction, from 1 to 2**24 - 1. named is the object's hash, size its
+    bytes. hashcode is the event's: for a request the one its reply will name, 0 if it is only told, for a reply that
+    of the request. kind is OBJECT_MESSAGE or OBJECT_REPLY, with BACKGROUND or without.
+    """
+
+    id: int = u32()
+    key: bytes = octets(32)
+    named: bytes = octets(32)
+    size: int = u32()
+    size_class: int = u8()
+    hashcode: int = u32()
+    kind: int = u8()
+
+    def __repr__(self) -> str:
+        return f"<Offer {self.id} of {self.size} bytes, kind {self.kind}, event {self.hashcode:08x}>"
+
+
 #: Unnumbered, sent as control frames.
 CONTROL: dict[int, type[Schema]] = {
     schema.identifier: schema
     for schema in (
-        Welcome, Ping, Pong, Working, Got, Rekey, Rekeyed, RekeyWanted, Challenge, ChallengeMet, Redirect, Close
+        Welcome, Ping, Pong, Working, Got, Rekey, Rekeyed, RekeyWanted, Challenge, ChallengeMet, Redirect, Close, Ack,
+        Gone, Beat,
     )
 }  # fmt: skip
 #: Those of the ratchet: an idle session stays an idle one while they come and go.

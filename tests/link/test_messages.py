@@ -40,7 +40,7 @@ class Layouts(SynchronousTestCase):
 
     def test_the_codes_on_the_page_are_those_of_the_code(self) -> None:
         page = PAGE.read_text(encoding="utf-8")
-        for code in (*messages.RefusalCode, *messages.CloseReason):
+        for code in (*messages.RefusalCode, *messages.CloseReason, *messages.GoneReason):
             self.assertIn(f"| {code.value} | {code.name} |", page)
 
 
@@ -49,4 +49,6 @@ def _least(layout: str) -> object:
         return 0
     if layout.startswith("octets"):
         return bytes(int(layout[6:]))
+    if layout.startswith("blob"):
+        return b""
     return False if layout == "flag" else () if layout.startswith("many") else ""
