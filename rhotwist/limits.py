@@ -122,6 +122,10 @@ class Limits:
     object_ack: float = 0.005
     """An ack of new packets waits no longer than this, or a quarter of the round trip if that is more."""
 
+    # --- sending big objects
+    object_seals_max: int = 2**22
+    """Packets sealed under one object's key, at which the object is offered anew (crypto margin of AES-GCM, 2**32)."""
+
     # --- numbers on the wire
     quarantine: float = 600.0
     """A hashcode is not given out again for this long."""
