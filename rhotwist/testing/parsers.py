@@ -97,7 +97,7 @@ def schemas(module: Any) -> list[type[Schema]]:
 
 KINDS: dict[str, fields.Field] = {
     "u8": fields.Unsigned(1), "u64": fields.Unsigned(8), "flag": fields.Flag(), "octets": fields.Octets(18),
-    "blob": fields.Blob(600), "text": fields.Text(600), "many": fields.Many(fields.Maybe(fields.Text(100)), 8),
+    "blob": fields.Blob(600), "bulk": fields.Bulk(1 << 20), "text": fields.Text(600), "many": fields.Many(fields.Maybe(fields.Text(100)), 8),
     "maybe": fields.Maybe(fields.Many(fields.Unsigned(2), 300)),
 }  # fmt: skip
 

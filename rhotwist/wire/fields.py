@@ -6,7 +6,7 @@ and limit, and ``BadPacket`` for bytes of theirs that no value has. Layouts: doc
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import attrs
 
@@ -106,11 +106,13 @@ class Blob:
     """Up to most bytes behind their count (u16)."""
 
     most: int
+    kind: ClassVar[str] = "blob"
+    counts: ClassVar[int] = 2
 
     @property
     def layout(self) -> str:
         """``Field.layout``."""
-        return f"blob<={self.most}"
+        return f"{self.kind}<={self.most}"
 
     def pack(self, value: Any) -> bytes:
         """``Field.pack``."""
@@ -118,11 +120,11 @@ class Blob:
             raise LocalError(f"{_told(value)} where bytes belong")
         if len(value) > self.most:
             raise TooBig(f"{len(value)} bytes where at most {self.most} fit")
-        return len(value).to_bytes(2, "big") + value
+        return len(value).to_bytes(self.counts, "big") + value
 
     def take(self, data: bytes, at: int) -> tuple[bytes, int]:
         """``Field.take``."""
-        start = at + 2
+        start = at + self.counts
         if start > len(data):
             raise BadPacket("short")
         size = int.from_bytes(data[at:start], "big")
@@ -132,6 +134,14 @@ class Blob:
         if end > len(data):
             raise BadPacket("short")
         return data[start:end], end
+
+
+@attrs.frozen
+class Bulk(Blob):
+    """Up to most bytes behind their count (u32): what only a big object carries."""
+
+    kind: ClassVar[str] = "bulk"
+    counts: ClassVar[int] = 4
 
 
 @attrs.frozen

@@ -70,6 +70,13 @@ def blob(most: int, *, default: Any = attrs.NOTHING) -> Any:
     return _Declared(fields.Blob(_within(most)), default)
 
 
+def bulk(most: int, *, default: Any = attrs.NOTHING) -> Any:
+    """Up to most bytes (at most 2**31 - 1): a body that travels as a big object; ``Limits.object_max`` bounds it."""
+    if not 1 <= most < 1 << 31:
+        raise SchemaClash(f"a size of {most}; it is from 1 to {(1 << 31) - 1}")
+    return _Declared(fields.Bulk(most), default)
+
+
 def text(most: int, *, default: Any = attrs.NOTHING) -> Any:
     """Text of up to most bytes of UTF-8 (at most 65,535)."""
     return _Declared(fields.Text(_within(most)), default)
@@ -101,7 +108,7 @@ def _within(number: int) -> int:
 
 
 @dataclass_transform(
-    frozen_default=True, field_specifiers=(u8, u16, u32, u64, flag, octets, blob, text, many, maybe)
+    frozen_default=True, field_specifiers=(u8, u16, u32, u64, flag, octets, blob, bulk, text, many, maybe)
 )
 class Schema:
     """The body of one kind of message. Subclasses say ``name=`` (dotted, lower case) and, from 2 on, ``version=``.

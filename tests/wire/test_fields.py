@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import BadPacket, LocalError, TooBig
-from rhotwist.wire.fields import Blob, Field, Flag, Many, Maybe, Octets, Text, Unsigned
+from rhotwist.wire.fields import Blob, Bulk, Field, Flag, Many, Maybe, Octets, Text, Unsigned
 from tests import FULL
 from tests.keys.pages import vectors
 from tests.wire.support import mutated, refused
@@ -21,6 +21,7 @@ KINDS: list[tuple[Field, str, st.SearchStrategy[Any]]] = [
     (Flag(), "flag", st.booleans()),
     (Octets(4), "octets4", st.binary(min_size=4, max_size=4)),
     (Blob(9), "blob<=9", st.binary(max_size=9)),
+    (Bulk(70_000), "bulk<=70000", st.binary(max_size=9) | st.just(bytes(66_000))),
     (Text(20), "text<=20", st.text(max_size=5)),
     (Many(Unsigned(2), 3), "many<=3(u16)", st.lists(st.integers(0, 65535), max_size=3).map(tuple)),
     (Maybe(Text(20)), "maybe(text<=20)", st.none() | st.text(max_size=5)),
@@ -33,7 +34,8 @@ KINDS: list[tuple[Field, str, st.SearchStrategy[Any]]] = [
 SAID = {
     "7 as `u8`": ("u8", 7), "258 as `u16`": ("u16", 258), "16909060 as `u32`": ("u32", 16909060),
     "1 as `u64`": ("u64", 1), "true as `flag`": ("flag", True), "`abcd` as `octets4`": ("octets4", b"abcd"),
-    "`ab` as `blob<=9`": ("blob<=9", b"ab"), "`é` as `text<=20`": ("text<=20", "é"),
+    "`ab` as `blob<=9`": ("blob<=9", b"ab"), "`ab` as `bulk<=70000`": ("bulk<=70000", b"ab"),
+    "`é` as `text<=20`": ("text<=20", "é"),
     "1, 2 as `many<=3(u16)`": ("many<=3(u16)", (1, 2)), "none as `maybe(text<=20)`": ("maybe(text<=20)", None),
     "`é` as `maybe(text<=20)`": ("maybe(text<=20)", "é"),
 }  # fmt: skip
@@ -79,13 +81,15 @@ class FieldTests(SynchronousTestCase):
             packed = field.pack(value)
             for size in range(len(packed)):
                 self.assertEqual(refused(lambda d, field=field: field.take(d, 0), packed[:size]), "short", layout)
-        for layout in ("blob<=9", "text<=20", "many<=3(u16)"):  # half a count is no count, however large
+        for layout in ("blob<=9", "bulk<=70000", "text<=20", "many<=3(u16)"):  # half a count is no count, however large
             self.assertEqual(refused(lambda d, at=layout: BY_LAYOUT[at].take(d, 0), b"\xff"), "short", layout)
 
     def test_what_no_value_has_is_refused_by_its_reason(self) -> None:
         for layout, data, reason in (
             ("flag", "02", "flag"), ("flag", "ff", "flag"), ("maybe(text<=20)", "02", "flag"),
-            ("blob<=9", "000a" + "00" * 10, "long"), ("text<=20", "0015" + "61" * 21, "long"),
+            ("blob<=9", "000a" + "00" * 10, "long"),
+            ("bulk<=70000", "00011171" + "00" * 70_001, "long"),
+            ("text<=20", "0015" + "61" * 21, "long"),
             ("many<=3(u16)", "0004" + "0000" * 4, "long"), ("text<=20", "0001ff", "utf-8"),
             ("text<=20", "0002c080", "utf-8"), ("text<=20", "0003eda080", "utf-8"),
         ):  # fmt: skip
@@ -100,6 +104,7 @@ class FieldTests(SynchronousTestCase):
             ("octets4", b"abc", LocalError, "3 bytes where exactly 4"), ("octets4", b"abcde", LocalError, "5 bytes"),
             ("octets4", "abcd", LocalError, "str where exactly"), ("octets4", bytearray(4), LocalError, "bytearray"),
             ("blob<=9", bytes(10), TooBig, "10 bytes where at most 9"), ("blob<=9", "ab", LocalError, "str"),
+            ("bulk<=70000", bytes(70_001), TooBig, "70001 bytes where at most 70000"),
             ("text<=20", "é" * 11, TooBig, "22 bytes of text where at most 20"),
             ("text<=20", b"ab", LocalError, "2 bytes where text"),
             ("text<=20", "a\ud800", LocalError, "surrogate at character 1"),

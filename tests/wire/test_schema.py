@@ -15,6 +15,7 @@ from rhotwist.wire.schema import (
     Schema,
     Vocabulary,
     blob,
+    bulk,
     flag,
     identifier,
     many,
@@ -160,6 +161,12 @@ class DeclarationTests(SynchronousTestCase):
                 self.clash(f"a size of {size}", lambda kind=kind, size=size: kind(size))
         for kind in (octets, blob, text, lambda size: many(u8(), size)):
             kind(1), kind(65535)
+
+    def test_bulk_goes_where_no_u16_counts(self) -> None:
+        for size in (0, -1, 1 << 31):
+            self.clash(f"a size of {size}", lambda size=size: bulk(size))
+        made = self.declare(name="a.b", annotations={"x": bytes}, x=bulk((1 << 31) - 1))
+        self.assertEqual(made.decode(made(x=bytes(70_000)).encode()).x, bytes(70_000))
 
     def test_only_fields_are_repeated_or_left_out(self) -> None:
         for wrong in (lambda: many(5, 2), lambda: maybe(str)):
