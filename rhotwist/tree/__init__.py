@@ -1,0 +1,1 @@
+"""Which set of records: trees over hashes, and proofs that something stands in one."""
