@@ -18,7 +18,7 @@ import attrs
 from rhotwist.errors import BadAddress, BadArmour, BadPacket, BadWords, WalletFileError
 from rhotwist.keys import address, wallet_file, words
 from rhotwist.keys.pair import SeedKey
-from rhotwist.link import finish, messages
+from rhotwist.link import file_plan, finish, messages
 from rhotwist.secret import greeting
 from rhotwist.secret.proof import PROOF_SIZE
 from rhotwist.testing import live, live_node
@@ -97,7 +97,8 @@ def schemas(module: Any) -> list[type[Schema]]:
 
 KINDS: dict[str, fields.Field] = {
     "u8": fields.Unsigned(1), "u64": fields.Unsigned(8), "flag": fields.Flag(), "octets": fields.Octets(18),
-    "blob": fields.Blob(600), "bulk": fields.Bulk(1 << 20), "text": fields.Text(600), "many": fields.Many(fields.Maybe(fields.Text(100)), 8),
+    "blob": fields.Blob(600), "bulk": fields.Bulk(1 << 20), "text": fields.Text(600),
+    "many": fields.Many(fields.Maybe(fields.Text(100)), 8),
     "maybe": fields.Maybe(fields.Many(fields.Unsigned(2), 300)),
 }  # fmt: skip
 
@@ -195,6 +196,31 @@ def _finishes() -> list[bytes]:
     ]
 
 
+def _plans() -> list[bytes]:
+    random = Random("plans")
+    found = []
+    for name, total, part in (("a", 0, 1), ("Grüße.txt", 7, 3), ("film.mkv", 6, 3), ("b", 2_000_001, 2_000_000)):
+        hashes = random.randbytes(32 * file_plan.count_of(total, part))
+        found.append(file_plan.FilePlan(name, total, part, hashes).encode())
+    return found
+
+
+def _read_plan(data: bytes) -> object:
+    plan = file_plan.read_plan(data)
+    if plan.encode() != data:
+        raise AssertionError("a plan that is not its own bytes")
+    return plan.root(), plan.empty_parts()
+
+
+def _read_bits(data: bytes) -> object:
+    """The first byte says how many bits there are."""
+    count = data[0] if data else 0
+    bits = file_plan.read_bits(data[1:], count)
+    if file_plan.pack_bits(bits, count) != data[1:]:
+        raise AssertionError("two byte strings for the same bits")
+    return file_plan.missing(bits, count)
+
+
 # --- text and files ---------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +305,10 @@ def _targets() -> dict[str, Target]:
         ),
         "link.finish.read_finish_payload": Target(
             finish.read_finish_payload, _finishes, (finish.read_finish_payload,)
+        ),
+        "link.file_plan.read_plan": Target(_read_plan, _plans, (file_plan.read_plan, file_plan.check_name)),
+        "link.file_plan.read_bits": Target(
+            _read_bits, lambda: [b"\0", b"\x09\xff\x01", b"\x08\0"], (file_plan.read_bits,)
         ),
         "secret.greeting.read_offer": Target(greeting.read_offer, lambda: greetings, (greeting.read_offer,)),
         "secret.greeting.read_answer": Target(greeting.read_answer, lambda: answers, (greeting.read_answer,)),
