@@ -31,8 +31,8 @@ from rhotwist.secret.suite import aead
 from rhotwist.secret.window import fresh, mark
 from rhotwist.wire.packet import HEADER, SMALL, TAG_SIZE
 
-#: Uses of an epoch's keys. 2 belongs to streams, 3 to the directory.
-USE_SMALL = 1
+#: Uses of an epoch's keys. 3 belongs to the directory.
+USE_SMALL, USE_STREAM = 1, 2
 
 _HEADER = Struct("!QI")
 _PAD = bytes(6)  # with the header's counter u48: the 12 bytes of a nonce
@@ -158,12 +158,41 @@ class PacketSeal:
         """No packet can be sealed any more: the key is at its limit, or erased."""
         return self.sent >= self._last
 
+    @property
+    def suite(self) -> int:
+        """The number of the cipher suite."""
+        return self._suite
+
+    @property
+    def erased(self) -> bool:
+        """The keys are gone."""
+        return self._keys is None
+
     def digest(self) -> bytes:
         """SHA-256 over keys, window and epoch, but not over how much was sent: what did not change is the same."""
         state = hashlib.sha256(repr((self.epoch, self.newest, self._seen, self.turned, self.peer_code)).encode())
         for keys in (self._keys, self._next, self._before):
             state.update(keys if keys is not None else b"-")
         return state.digest()
+
+    def stream_out(self) -> tuple[int, bytes]:
+        """The epoch that we send under and the key of our streams in it. Raises KeySpent when the keys are erased."""
+        turned = self._send_head == self._open_head
+        keys = self._keys if turned else self._next
+        if keys is None:
+            raise KeySpent("the keys of this session were erased")
+        return self.epoch + (not turned), derive(keys[_ROOT], USE_STREAM, 0 if self._initiator else 1)
+
+    def stream_in(self, epoch: int) -> tuple[int, bytes]:
+        """An epoch given mod 256, whole, and the key of the peer's streams in it: the present epoch, the next if it was
+        prepared, the one before for as long as its last packets may come. Raises BadPacket("epoch")."""
+        theirs = 1 if self._initiator else 0
+        for ahead, keys in ((0, self._keys), (1, self._next)):
+            if keys is not None and (self.epoch + ahead) & 255 == epoch:
+                return self.epoch + ahead, derive(keys[_ROOT], USE_STREAM, theirs)
+        if self._before is not None and (self.epoch - 1) & 255 == epoch:
+            return self.epoch - 1, bytes(self._before[:32])
+        raise BadPacket("epoch")
 
     def prepare(self, shared: bytes, offered: bytes, taken: bytes) -> None:
         """Make the next epoch's keys, so that its packets open. What we send stays under the present one.
@@ -241,7 +270,7 @@ class PacketSeal:
         if old is None or new is None:
             return
         _wipe(self._before)
-        self._before = old[_RECEIVE]
+        self._before = bytearray(derive(old[_ROOT], USE_STREAM, 1 if self._initiator else 0)) + old[_RECEIVE]
         _wipe(old)
         self._keys, self._next = new, None
         self.epoch += 1

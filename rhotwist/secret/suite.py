@@ -21,10 +21,10 @@ _TAG = 16
 class Aead(Protocol):
     """A cipher under one key. Nonces are 12 bytes, tags 16 and stand behind the text."""
 
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes:
+    def encrypt(self, nonce: bytes, data: bytes | memoryview, associated_data: bytes | None, /) -> bytes:
         """Seal data."""
 
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes:
+    def decrypt(self, nonce: bytes, data: bytes | memoryview, associated_data: bytes | None, /) -> bytes:
         """Open data. Raises cryptography.exceptions.InvalidTag."""
 
 

@@ -316,7 +316,7 @@ class EpochTests(SynchronousTestCase):
         kept = b._before
         b.forget_before()
         self.assertFalse(opens(b, late[1]))
-        self.assertEqual(kept, bytes(32))
+        self.assertEqual(kept, bytes(64))
 
     def test_an_overwritten_key_opens_nothing(self) -> None:
         a, b = pair(suite=1)
@@ -344,7 +344,7 @@ class EpochTests(SynchronousTestCase):
         self.advance(a, b)
         a.switch()
         b.open(a.seal(b""))
-        self.assertEqual(before, bytes(32))
+        self.assertEqual(before, bytes(64))
 
     def test_its_digest_moves_with_keys_window_and_epoch_and_with_nothing_else(self) -> None:
         a, b = pair(start=3)
@@ -373,7 +373,7 @@ class EpochTests(SynchronousTestCase):
         a.switch()
         b.open(a.seal(b""))
         self.assertEqual(old, bytes(96))
-        self.assertEqual(b._before, derive(ROOT, 1, 0))
+        self.assertEqual(b._before, derive(ROOT, 2, 0) + derive(ROOT, 1, 0))
 
     def test_epoch_numbers_wrap_at_16_without_confusion(self) -> None:
         a, b = pair()
