@@ -138,6 +138,28 @@ class Limits:
     redirect_headroom: int = 64
     """Sessions beyond session_max that are taken only to be sent on to a sibling."""
 
+    # --- streams
+    stream_max: int = 512
+    """Connections of one process, so that half of the usual 1,024 descriptors are left; strangers go first."""
+    stream_prefix_max: int = 64
+    """Connections taken from one /32 (IPv4) or /64 (IPv6)."""
+    stream_stranger: int = 16_384
+    """Bytes taken over a connection before somebody has proven a key over it: twelve hybrid Hellos."""
+    stream_queue: int = 256 * 1_024
+    """Bytes of datagrams that wait for a peer that does not read; the oldest go first."""
+    stream_look: float = 8.0
+    """Idle connections are looked at every multiple of this, by the wall clock."""
+    stream_reuse: float = 24.0
+    """A connection idle for longer carries nothing new of ours: the peer may just be closing it."""
+    stream_close: float = 32.0
+    """A connection idle for longer is closed."""
+    stream_stall: float = 60.0
+    """A peer that has read nothing for this long, though something waits for it, loses the connection."""
+    stream_old_keys: float = 60.0
+    """A connection whose last USE was made before a ratchet lives this much longer under the old key."""
+    stream_keepalive: float = 15.0
+    """Keep-alive on demand over a connection, below stream_reuse."""
+
     # --- reading a socket
     read_datagrams: int = 64
     """Reads of one socket before timers get their turn: an empty datagram counts as much as a full one."""
