@@ -92,7 +92,8 @@ def _again(state: State, session: Session, verdict: Verdict, taken: Taken | None
     if taken is None:
         return
     if taken.frame is not None:
-        _send(state, session, taken, taken.frame)
+        _owe(session, taken)
+        state.send_alone(session, taken.frame)
     elif taken.told:
         state.send(session, pack_control(Working.identifier, Working(hashcode=taken.hashcode).encode()))
 
@@ -150,10 +151,10 @@ def answer(state: State, call: Call, reply: Schema | Refused | NotProven, moment
     _reply(state, session, taken, _refusal(reply) if isinstance(reply, Exception) else reply, moment.mono)
 
 
-def _send(state: State, session: Session, taken: Taken, frame: bytes) -> None:
+def _owe(session: Session, taken: Taken) -> None:
+    """While the peer may be moving, a reply may go where it is no more: remember to give it again there."""
     if session.roam is not None:
         session.roam.owe(taken.number)
-    state.send(session, frame)
 
 
 def _refusal(error: Exception) -> Refusal:
@@ -188,6 +189,7 @@ def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: fl
     before = exchange.kept
     exchange.reply(taken, frame, mono)
     state.reserved += exchange.kept - before
-    _send(state, session, taken, frame)
+    _owe(session, taken)
+    state.send(session, frame)
     if taken.told:
         state.schedule(session, taken.due)

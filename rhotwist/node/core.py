@@ -30,7 +30,7 @@ from rhotwist.secret.kem import ML_KEM_768, Kem
 from rhotwist.secret.suite import DEFAULT_ORDER
 from rhotwist.secret.table import GRAIN
 from rhotwist.wire.datagram import Burst, Path
-from rhotwist.wire.frame import Answered, Control, Frame, Said, pack_control, read_frame
+from rhotwist.wire.frame import Answered, Control, Frame, Said, pack_control, read_frame, read_frames
 from rhotwist.wire.packet import ACCEPT, FINISH, HEADER, HELLO, RETRY, SMALL, TAG_SIZE, read_header
 from rhotwist.wire.schema import Request, Schema
 
@@ -197,32 +197,39 @@ class Node:
 
     def _small(self, session: Session, data: bytes, path: Path, moment: Moment) -> None:
         state, mono = self._state, moment.mono
-        newest = session.seal.newest
+        seal = session.seal
+        newest = seal.newest
         if not session.warm:
             state.warm(session)
-        counter, plain = session.seal.open(data)
+        counter, plain = seal.open(data)
         session.heard = mono
         session.redialled = False
         if path != session.path and counter > newest:
             self._elsewhere(session, len(data), path, mono)
-        turned = session.seal.turned
+        turned = seal.turned
         if turned:
             tending.ratchet(state, session, mono)
-        frame = read_frame(plain)
+        frames = read_frames(plain)
         if not session.confirmed:
-            self._first(session, frame, moment)
-        kind = type(frame)
-        if mono >= session.touched + GRAIN and not _idle(frame):
+            self._first(session, frames[0], moment)
+        if mono >= session.touched + GRAIN and not all(map(_idle, frames)):
             session.touched = mono
             state.sessions.touch(session.code, mono)
-        if kind is _SAID:
-            answering.said(state, session, frame, path, mono)  # type: ignore[arg-type]
-        elif kind is _ANSWERED:
-            asking.answered(state, session, frame, mono)  # type: ignore[arg-type]
-        elif kind is Control:
-            speaking.heard(state, session, frame, path, moment)  # type: ignore[arg-type]
-        elif session.ratchet is not None and not turned:
-            speaking.give(state, session, session.ratchet.on_empty())
+        for frame in frames:
+            kind = type(frame)
+            try:
+                if kind is _SAID:
+                    answering.said(state, session, frame, path, mono)  # type: ignore[arg-type]
+                elif kind is _ANSWERED:
+                    asking.answered(state, session, frame, mono)  # type: ignore[arg-type]
+                elif kind is Control:
+                    speaking.heard(state, session, frame, path, moment)  # type: ignore[arg-type]
+                    if state.codes.live.get(session.code) is not session:
+                        return  # that was its end
+                elif session.ratchet is not None and not turned:
+                    speaking.give(state, session, session.ratchet.on_empty())
+            except BadPacket as error:
+                state.counters["drop " + error.reason] += 1
 
     def _first(self, session: Session, frame: object, moment: Moment) -> None:
         """Confirm a session; one that continues another waits for Welcome, which says whether the peer does too."""
@@ -242,7 +249,7 @@ class Node:
         data = session.candidate(path, size, mono, state.rng(8), state.limits)
         if data is not None:
             plain = pack_control(Challenge.identifier, Challenge(data=data).encode())
-            state.send(session, plain, path)
+            state.send_alone(session, plain, path)
             state.counters["challenged"] += 1
 
     def _stranger(self, data: bytes, path: Path, moment: Moment) -> None:

@@ -19,6 +19,7 @@ def digest(state: State) -> bytes:
     parts.append(sorted((pair, _dialing(dialing)) for pair, dialing in state.dials.items()))
     parts.append([_session(item) for _, item in sorted(state.codes.live.items()) if isinstance(item, Session)])
     parts.append([(path, datagrams) for path, datagrams in sorted(state.out.items())])
+    parts.append([(session.code, frames) for session, frames in state.frames.items()])
     parts.append(len(state.jobs))
     parts.append(sorted((code, len(asks)) for code, asks in state.unproven.items()))
     return hashlib.sha256(repr(parts).encode() + state.gate.digest()).digest()

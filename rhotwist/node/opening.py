@@ -214,7 +214,7 @@ def finished(
 
 def welcome(state: State, session: Session, mono: float) -> None:
     """Send T, again until the client has been heard."""
-    state.send(session, session.welcome)
+    state.send_alone(session, session.welcome)
     session.welcomes += 1
     state.schedule(session, mono + min(1.0 + session.welcomes // 4, WELCOME_PAUSE))
 
@@ -377,6 +377,7 @@ def forget(state: State, session: Session, mono: float) -> None:
         state.sessions.remove(session.code, mono)
     elif state.codes.live.get(session.code) is session:
         state.codes.free(session.code, mono)
+    state.flush(session)
     session.seal.erase()
     state.cool(session)
     session.due = None

@@ -34,7 +34,7 @@ def tell(state: State, session: Session, body: Schema) -> None:
 def give(state: State, session: Session, message: ratchet.Message | None) -> None:
     """Send what the ratchet gives, in a packet of its own."""
     if isinstance(message, ratchet.Turn):
-        state.send(session, opening.NOTHING)
+        state.send_alone(session, opening.NOTHING)
     elif isinstance(message, ratchet.Rekey):
         tell(state, session, messages.Rekey(epoch=message.epoch, key=message.key))
     elif isinstance(message, ratchet.Rekeyed):
@@ -51,7 +51,7 @@ def measured(session: Session) -> float:
 def _welcome(state: State, session: Session, body: messages.Welcome, path: Path, moment: Moment) -> None:
     if not session.initiator:
         raise BadPacket("control")
-    state.send(session, opening.NOTHING)
+    state.send_alone(session, opening.NOTHING)
     if not session.welcomes:  # its repeats bring the same one
         session.welcomes = 1
         opening.learned(state, session, body.token)
@@ -125,7 +125,7 @@ def _challenge_met(state: State, session: Session, body: messages.ChallengeMet, 
     if owed is not None:
         state.counters["roamed"] += 1
         for frame in owed:
-            state.send(session, frame)
+            state.send_alone(session, frame)
         if session.exchange is not None:
             session.exchange.hurry(moment.mono)
             state.schedule(session, moment.mono)

@@ -22,6 +22,8 @@ from rhotwist.secret.cookie import StatelessSecrets
 from rhotwist.secret.kem import Kem
 from rhotwist.secret.table import SessionTable
 from rhotwist.wire.datagram import Burst, Path
+from rhotwist.wire.frame import pack_several
+from rhotwist.wire.packet import HEADER, TAG_SIZE
 from rhotwist.wire.schema import Schema, Vocabulary
 
 Pair = tuple[bytes, bytes]
@@ -129,6 +131,8 @@ class State:
         #: Address tokens by who was given them and by whom: two identities never show one server the same token.
         self.tokens: dict[Pair, bytes] = {}
         self.out: dict[Path, list[bytes]] = {}
+        #: What sessions say in this turn, sealed at its end.
+        self.frames: dict[Session, list[bytes]] = {}
         self.jobs: list[Job] = []
         self.reserved = 0
         self.closed = False
@@ -176,22 +180,47 @@ class State:
             del self.aliases[next(iter(self.aliases))]
         self.aliases[pair] = server
 
-    def send(self, session: Session, plain: bytes, path: Path | None = None) -> None:
-        """Seal a frame for a session and queue it; a session whose key is spent says no more.
+    def send(self, session: Session, frame: bytes) -> None:
+        """Have a frame go to the peer, in one packet with others of this turn. Not for the empty one."""
+        frames = self.frames.get(session)
+        if frames is None:
+            self.frames[session] = [frame]
+        else:
+            frames.append(frame)
 
-        path is for a challenge, the one thing that goes elsewhere than to the peer's address.
+    def send_alone(self, session: Session, frame: bytes, path: Path | None = None) -> None:
+        """Queue a frame in a packet of its own: the empty frame, and whatever is said again, for a path may be too
+        narrow for a full packet. path is for a challenge, the one thing that goes elsewhere than to the peer's address.
+
+        A session whose key is spent says no more.
         """
         if not session.warm:
             self.warm(session)
         try:
-            datagram = session.seal.seal(plain)
+            datagram = session.seal.seal(frame)
         except KeySpent:
             self.counters["spent"] += 1
             return
         self.post(path or session.path, datagram)
 
+    def flush(self, session: Session) -> None:
+        """Seal what a session has to say, before its keys are erased."""
+        frames = self.frames.pop(session, None)
+        if frames is not None:
+            self._seal(session, frames)
+
+    def _seal(self, session: Session, frames: list[bytes]) -> None:
+        if len(frames) > 1:
+            frames = pack_several(frames, self.limits.datagram_max - HEADER - TAG_SIZE)
+        for plain in frames:
+            self.send_alone(session, plain)
+
     def drain(self) -> list[Burst]:
         """All that is queued, by path, in order."""
+        if self.frames:
+            queued, self.frames = self.frames, {}
+            for session, frames in queued.items():
+                self._seal(session, frames)
         bursts = [Burst(path, datagrams) for path, datagrams in self.out.items()]
         self.out = {}
         return bursts

@@ -39,7 +39,7 @@ def tend(state: State, session: Session, moment: Moment) -> None:
         frames, working = session.exchange.tick(mono)
         state.reserved += session.exchange.kept - kept
         for frame in frames:
-            state.send(session, frame)
+            state.send_alone(session, frame)
         for hashcode in working:
             speaking.tell(state, session, Working(hashcode=hashcode))
     for frame in session.pings(mono):

@@ -1,10 +1,11 @@
-"""What a small packet holds once it is open: nothing, one control message, one message or one reply.
+"""What a small packet holds once it is open: nothing, one control message, one message, one reply, or several of them.
 
-    0 1 kind: low 4 bits EMPTY 0, CONTROL 1, MESSAGE 2, REPLY 3; MESSAGE: 0x10 source follows,
+    0 1 kind: low 4 bits EMPTY 0, CONTROL 1, MESSAGE 2, REPLY 3, SEVERAL 4; MESSAGE: 0x10 source follows,
         0x20 destination follows; REPLY: 0x40 say that you have it
     CONTROL  schema u32 ‖ body
     MESSAGE  number u16 ‖ behind u8 ‖ hashcode u32 ‖ schema u32 ‖ random 16 ‖ [source 32] ‖ [destination 32] ‖ body
     REPLY    hashcode u32 ‖ schema u32 ‖ answers 32 ‖ random 16 ‖ body
+    SEVERAL  (size u16 ‖ frame of the first three kinds but EMPTY), twice or more
 A source or destination that is the session's own identity is left out and must be: one byte string a meaning. A reply
 goes from whom the request was for to whom it was from, and does not say it again. Requests of a session and direction
 are numbered mod 2**16; number - behind is the oldest one that its sender still waits for, so the receiver may forget
@@ -20,13 +21,14 @@ from typing import NamedTuple
 
 from rhotwist.errors import BadPacket
 
-EMPTY, CONTROL, MESSAGE, REPLY = 0, 1, 2, 3
+EMPTY, CONTROL, MESSAGE, REPLY, SEVERAL = 0, 1, 2, 3, 4
 SOURCE, DESTINATION, CONFIRM = 0x10, 0x20, 0x40
 
 _CONTROL = Struct("!BI")
 _MESSAGE = Struct("!BHBII16s")
 _REPLY = Struct("!BII32s16s")
 MESSAGE_HEAD, REPLY_HEAD = _MESSAGE.size, _REPLY.size
+_SEVERAL = bytes((SEVERAL,))
 
 
 class Control(NamedTuple):
@@ -85,8 +87,53 @@ def pack_reply(hashcode: int, schema: int, answers: bytes, random: bytes, body: 
     return _REPLY.pack(REPLY | (CONFIRM if confirm else 0), hashcode, schema, answers, random) + body
 
 
+def pack_several(frames: list[bytes], room: int) -> list[bytes]:
+    """The fewest plains of at most room bytes that hold these packed frames in order; none of them is the empty one.
+
+    A frame that no other shares with goes as it is, whatever its size.
+    """
+    plains: list[bytes] = []
+    parts: list[bytes] = []
+    left = 0
+    for frame in frames:
+        size = len(frame)
+        left -= 2 + size
+        if left < 0:
+            if parts:
+                plains.append(_several(parts))
+                parts = []
+            left = room - 3 - size
+        parts += size.to_bytes(2, "big"), frame
+    plains.append(_several(parts))
+    return plains
+
+
+def _several(parts: list[bytes]) -> bytes:
+    return parts[1] if len(parts) == 2 else _SEVERAL + b"".join(parts)
+
+
+def read_frames(plain: bytes) -> list[Frame]:
+    """Take an opened packet apart, whatever it holds. Raises BadPacket, and then all of it is to be dropped."""
+    if plain[:1] != _SEVERAL:
+        return [read_frame(plain)]
+    frames: list[Frame] = []
+    at, end = 1, len(plain)
+    while at < end:
+        start = at + 2
+        at = start + int.from_bytes(plain[at:start], "big")
+        if at > end:
+            raise BadPacket("short")
+        frame = read_frame(plain[start:at])
+        if frame is None:
+            raise BadPacket("kind")
+        frames.append(frame)
+    if len(frames) < 2:
+        raise BadPacket("short")
+    return frames
+
+
 def read_frame(plain: bytes) -> Frame:
-    """Take an opened packet apart; None for an empty one. Raises BadPacket."""
+    """Take one frame apart; None for an empty one. Raises BadPacket."""
     if not plain:
         raise BadPacket("short")
     kind = plain[0]
