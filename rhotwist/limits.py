@@ -125,6 +125,18 @@ class Limits:
     # --- sending big objects
     object_seals_max: int = 2**22
     """Packets sealed under one object's key, at which the object is offered anew (crypto margin of AES-GCM, 2**32)."""
+    object_flight: int = 14_720
+    """Bytes sent before anything is known of the path, behind the offer: ten packets (RFC 9002 7.2)."""
+    object_window: int = 16 * 2**20
+    """Bytes of objects under way at once to one peer, at most: 1 Gbit/s at 130 ms."""
+    object_queue: float = 0.025
+    """Queue that a background transfer leaves on the way: below what a voice call notices (LEDBAT allows 0.1)."""
+    object_probe_again: float = 600.0
+    """A packet size that did not pass is tried again after this long (RFC 8899 5.1.1)."""
+    object_beat: float = 0.1
+    """An object from which nothing is heard for this long, or a round trip, asks whether the peer lives."""
+    object_spend: float = 3.0
+    """Bytes sent for an object, in multiples of its size; then its receiver is taken for a liar."""
 
     # --- numbers on the wire
     quarantine: float = 600.0
