@@ -4,7 +4,7 @@
 this table, and a test holds the two equal. Numbers are never used again for something else.
 
     1000  options and configuration      1200  wallets and passphrases
-    1100  this machine and its processes 2200  others on the net
+    1100  this machine and its processes 2200  others on the net        2300  files
     9000  our own mistakes
 """
 
@@ -238,6 +238,43 @@ TO_ITSELF = Entry(
     "RHO-2215", "{wallet} cannot send to itself", "sender and receiver are one wallet", "name another", USAGE
 )
 
+# --- files -----------------------------------------------------------------------------------------------------------
+
+FILE_UNREADABLE = Entry("RHO-2301", "{path} cannot be sent", "{why}", "{hint}")
+FILE_CHANGED = Entry(
+    "RHO-2302", "{path} has changed since it was offered", "{why}",
+    "cancel the transfer with rho cancel, then send the file again when nobody writes to it",
+)
+FILE_TOO_LARGE = Entry(
+    "RHO-2303", "{path} is too large", "it has {length} bytes; {most} are the most that is sent as one",
+    "send it in pieces: split --bytes=100G",
+)
+TRANSFER_ABSENT = Entry(
+    "RHO-2304", "there is no transfer {number}", "{why}", "rho transfers lists them", USAGE
+)
+TRANSFER_OVER = Entry(
+    "RHO-2305", "transfer {number} is {state}", "it is over, nothing of it can go on", "send the file again: rho send"
+)
+TRANSFER_INCOMING = Entry(
+    "RHO-2306", "transfer {number} comes from {peer}", "whoever sends a file drives it", "ask its owner to resume it"
+)
+TRANSFER_STOPPED = Entry(
+    "RHO-2307", "{name} did not arrive", "{why}", "rho resume {number} sends what is missing"
+)
+TRANSFER_INTERRUPTED = Entry(
+    "RHO-2308", "{name} is on its way", "you stopped it; {done} of it are with the receiver",
+    "rho resume {number} sends what is missing", INTERRUPTED,
+)
+TRANSFER_REFUSED = Entry(
+    "RHO-2309", "{name} was not taken", "{why}", "ask its receiver; or cancel it: rho cancel {number}"
+)
+INTO_UNUSABLE = Entry(
+    "RHO-2310", "files cannot be put into {path}", "{why}", "name another folder: rho receive --into DIR"
+)
+RECEIVE_INTERRUPTED = Entry(
+    "RHO-2311", "you stopped waiting", "{why}", "rho transfers shows what comes; rho receive waits again", INTERRUPTED
+)
+
 # --- our own mistakes ------------------------------------------------------------------------------------------------
 
 BUG = Entry(
@@ -272,7 +309,8 @@ def page() -> str:
     ]
     titles = {
         "RHO-10": "Options and configuration", "RHO-11": "This machine and its processes",
-        "RHO-12": "Wallets and passphrases", "RHO-22": "Others on the net", "RHO-90": "Ourselves",
+        "RHO-12": "Wallets and passphrases", "RHO-22": "Others on the net", "RHO-23": "Files",
+        "RHO-90": "Ourselves",
     }  # fmt: skip
     shown = ""
     for code, entry in sorted(ENTRIES.items()):

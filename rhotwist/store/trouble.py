@@ -25,14 +25,14 @@ def from_system(error: OSError, path: Path) -> StoreError:
 def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
     """The error for a failed statement on the database at path."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    full = code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and _room(path) < _NO_ROOM)
+    full = code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and room(path.parent) < _NO_ROOM)
     return (DiskFull if full else StoreError)(f"{path}: {error}")
 
 
-def _room(path: Path) -> float:
-    """Bytes that this user may still write where path lies; without end where the system does not tell."""
+def room(folder: Path) -> float:
+    """Bytes that this user may still write into a folder; without end where the system does not tell."""
     try:
-        told = os.statvfs(path.parent)
+        told = os.statvfs(folder)
     except (OSError, AttributeError):
         return float("inf")
     return told.f_bavail * told.f_frsize
