@@ -13,6 +13,7 @@ from rhotwist.link.roam import Candidate
 from rhotwist.link.small import Exchange
 from rhotwist.secret.ratchet import Ratchet
 from rhotwist.secret.seal import PacketSeal
+from rhotwist.secret.stream_seal import StreamSeal
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import pack_control
 
@@ -36,8 +37,8 @@ class Session:
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",
         "heard", "identity", "keep", "keep_step", "own", "path", "peer", "peer_done", "proven_own", "proven_peer",
-        "ratchet", "redialled", "redirect", "roam", "seal", "successor", "suite", "touched", "warm", "welcome",
-        "welcomes",
+        "ratchet", "redialled", "redirect", "roam", "seal", "streams", "successor", "suite", "touched", "warm",
+        "welcome", "welcomes",
     )  # fmt: skip
 
     seal: PacketSeal
@@ -57,6 +58,7 @@ class Session:
         self.successor: Session | None = None
         self.exchange: Exchange | None = None
         self.ratchet: Ratchet | None = None
+        self.streams: StreamSeal | None = None
         self.roam: Candidate | None = None
         self.proven_own: frozenset[bytes] = frozenset()
         self.proven_peer: frozenset[bytes] = frozenset()
@@ -158,7 +160,8 @@ class Session:
     def kept(self, mono: float, limits: Limits) -> None:
         """A keep-alive was answered: the next may come later."""
         if self.keep:
-            self.keep_step = min(self.keep_step * 2, limits.keepalive_most)
+            if not self.path.stream:  # a connection must not idle as long as a NAT lets it
+                self.keep_step = min(self.keep_step * 2, limits.keepalive_most)
             self.keep = mono + self.keep_step
 
     def deadline(self, limits: Limits) -> float | None:

@@ -20,10 +20,11 @@ from rhotwist.link.gate import Pending
 from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment, Rng
-from rhotwist.node import answering, asking, opening, speaking, tending
+from rhotwist.node import answering, asking, opening, speaking, streams, tending
 from rhotwist.node.digest import digest
 from rhotwist.node.jobs import Call, Job, Solve
 from rhotwist.node.state import Ask, Dialing, Sibling, State
+from rhotwist.node.streams import Connecting, Streams
 from rhotwist.secret.cookie import StatelessSecrets
 from rhotwist.secret.curve import OPERATIONS
 from rhotwist.secret.kem import ML_KEM_768, Kem
@@ -38,7 +39,7 @@ _LEAST_SMALL = HEADER + TAG_SIZE
 _SMALL, _ANSWERED, _SAID = SMALL, Answered, Said
 
 
-class Node:
+class Node(Connecting):
     """The sans-I/O core of one process: one Ed25519 key, any number of sessions.
 
     order are the cipher suites it offers and takes, best first. shared are the stateless secrets it has in common with
@@ -153,7 +154,8 @@ class Node:
         session = state.pairs.get(((identity or state.key).public, peer))
         if session is None:
             return False
-        session.keep_step = state.limits.keepalive_first if on else 0.0
+        first = state.limits.stream_keepalive if session.path.stream else state.limits.keepalive_first
+        session.keep_step = first if on else 0.0
         session.keep = moment.mono + session.keep_step if on else 0.0
         state.schedule(session, session.keep or None)
         return True
@@ -243,9 +245,12 @@ class Node:
 
     def _elsewhere(self, session: Session, size: int, path: Path, mono: float) -> None:
         """A newest packet from another address: challenge it, if we are the one who follows."""
-        if session.initiator or path.stream:
-            return
         state = self._state
+        if session.initiator:
+            return
+        if path.stream and streams.gone(state, session.path):
+            session.path, session.roam = path, None  # nothing else leads there, and a connection is no forged address
+            return
         data = session.candidate(path, size, mono, state.rng(8), state.limits)
         if data is not None:
             plain = pack_control(Challenge.identifier, Challenge(data=data).encode())
@@ -305,6 +310,8 @@ class Node:
                 opening.tick_dial(state, item, moment)
             elif isinstance(item, Session):
                 tending.tend(state, item, moment)
+            elif isinstance(item, Streams):
+                streams.look(state, moment)
 
     def deadline(self) -> float | None:
         """When ``tick`` wants to be called, mono seconds; None for never."""
@@ -348,6 +355,7 @@ class Node:
             "sessions": len(state.sessions),
             "half_open": len(state.gate),
             "connecting": len(state.dials),
+            "connections": len(state.streams.by_path),
             "pending_requests": len(state.pending),
             "reserved_bytes": state.reserved,
             "puzzle_bits": state.gate.difficulty.bits,

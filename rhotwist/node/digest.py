@@ -20,6 +20,7 @@ def digest(state: State) -> bytes:
     parts.append([_session(item) for _, item in sorted(state.codes.live.items()) if isinstance(item, Session)])
     parts.append([(path, datagrams) for path, datagrams in sorted(state.out.items())])
     parts.append([(session.code, frames) for session, frames in state.frames.items()])
+    parts.append(sorted((path, stream.ours, stream.proven) for path, stream in state.streams.by_path.items()))
     parts.append(len(state.jobs))
     parts.append(sorted((code, len(asks)) for code, asks in state.unproven.items()))
     return hashlib.sha256(repr(parts).encode() + state.gate.digest()).digest()
@@ -35,7 +36,7 @@ def _session(session: Session) -> tuple[object, ...]:
         session.code, session.own, session.peer, session.path, session.confirmed, session.suite, session.binding,
         sorted(session.proven_own), sorted(session.proven_peer), session.peer_done, session.ends is None,
         session.redirect, session.roam and (session.roam.path, session.roam.data, session.roam.got, session.roam.sent),
-        session.seal.digest(), session.ratchet and session.ratchet.phase.value,
+        session.seal.digest(), session.streams and session.streams.digest(), session.ratchet and session.ratchet.phase.value,
         session.exchange and _exchange(session.exchange),
     )  # fmt: skip
 

@@ -67,6 +67,19 @@ class ForgetToken:
     server: bytes
 
 
+class Hang(NamedTuple):
+    """End a connection; why is a short slug for counters and logs. The node counts it as gone already."""
+
+    path: Path
+    why: str
+
+
+class Write(NamedTuple):
+    """Something waits for a connection: pull it."""
+
+    path: Path
+
+
 @attrs.frozen
 class Reached:
     """The outcome of a ping: what the session runs on and how long the answer took.
@@ -82,4 +95,4 @@ class Reached:
     seen: bytes
 
 
-Job = Call | Fired | Solve | KeepToken | ForgetToken
+Job = Call | Fired | Solve | KeepToken | ForgetToken | Hang | Write

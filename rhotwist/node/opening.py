@@ -73,7 +73,7 @@ def dial(
     dialing = Dialing(attempt, old)
     state.codes.assign(code, dialing)
     state.dials[identity.public, server] = dialing
-    token = state.tokens.pop((identity.public, server), b"")
+    token = b"" if paths[0].stream else state.tokens.pop((identity.public, server), b"")
     if token and identity is state.key:
         state.jobs.append(ForgetToken(server))
     if redirected is not None:
@@ -384,7 +384,12 @@ def forget(state: State, session: Session, mono: float) -> None:
 
 
 def learned(state: State, session: Session, token: bytes) -> None:
-    """A server gave us an address token. That of the node's own key is worth keeping over a restart."""
+    """A server gave us an address token. That of the node's own key is worth keeping over a restart.
+
+    One from a connection is good for that connection's address alone, which is never met again.
+    """
+    if session.path.stream:
+        return
     if len(state.tokens) >= TOKENS:
         del state.tokens[next(iter(state.tokens))]
     state.tokens[session.own, session.peer] = token

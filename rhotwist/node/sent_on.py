@@ -10,7 +10,7 @@ from rhotwist.moment import Moment
 from rhotwist.node import opening
 from rhotwist.node.asking import portable, retarget
 from rhotwist.node.state import Pair, State
-from rhotwist.wire.datagram import Path, is_public, prefix
+from rhotwist.wire.datagram import is_public, prefix
 
 
 def redirected(state: State, session: Session, body: Redirect, moment: Moment) -> None:
@@ -42,7 +42,7 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
         del state.pairs[session.own, session.peer]
     state.counters["redirected"] += 1
     if pair not in state.pairs and pair not in state.dials and moved:
-        paths = tuple(Path(session.path.carrier, address) for address in addresses)
+        paths = tuple(session.path._replace(address=address) for address in addresses)
         opening.dial(state, identity, server, paths, moment, redirected=(body.token, (session.peer, body.ticket)))
     if moved:
         state.alias((session.own, session.peer), server)

@@ -18,6 +18,7 @@ from rhotwist.link.gate import Gate
 from rhotwist.link.session import Session
 from rhotwist.moment import Rng
 from rhotwist.node.jobs import Job
+from rhotwist.node.streams import Streams
 from rhotwist.secret.cookie import StatelessSecrets
 from rhotwist.secret.kem import Kem
 from rhotwist.secret.table import SessionTable
@@ -133,6 +134,7 @@ class State:
         self.out: dict[Path, list[bytes]] = {}
         #: What sessions say in this turn, sealed at its end.
         self.frames: dict[Session, list[bytes]] = {}
+        self.streams = Streams()
         self.jobs: list[Job] = []
         self.reserved = 0
         self.closed = False

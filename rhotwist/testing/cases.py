@@ -38,6 +38,9 @@ def full() -> bool:
 class SeededTestCase(SynchronousTestCase):
     """Write ``for seed in self.seeds(10, 1000):`` around the body of a test and build everything from that seed."""
 
+    #: Whether the hosts of ``network`` speak over connections: set it in a subclass to run the same tests over those.
+    streams = False
+
     def __init__(self, methodName: str = "runTest") -> None:
         super().__init__(methodName)
         self._seed: int | None = None
@@ -59,7 +62,7 @@ class SeededTestCase(SynchronousTestCase):
 
     def network(self, seed: int, faults: Faults = GOOD) -> Network:
         """A network whose handlers' errors fail the test, unless it has taken them with ``Network.flush_errors``."""
-        network = Network(seed, faults)
+        network = Network(seed, faults, streams=self.streams)
         self._networks.append(network)
         return network
 

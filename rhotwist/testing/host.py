@@ -48,7 +48,7 @@ class Host(Machine):
         self._chance = network.chance(f"work/{name}")
         self._runners: dict[type, Callable[[Any], object]] = {
             jobs.Call: self._call, jobs.Fired: self._fired, jobs.Solve: self._solve, jobs.KeepToken: self._keep,
-            jobs.ForgetToken: self._forget_token,
+            jobs.ForgetToken: self._forget_token, jobs.Hang: self._hang, jobs.Write: self._write,
         }  # fmt: skip
 
     @property
@@ -107,7 +107,7 @@ class Host(Machine):
 
     def path_to(self, other: Machine) -> Path:
         """The way to another machine, by the address under which it is seen at present."""
-        return Path(_PORT, other.address)
+        return Path(_PORT, other.address, self.network.streams)
 
     # --- what befalls it
 
@@ -203,6 +203,12 @@ class Host(Machine):
     def _forget_token(self, job: jobs.ForgetToken) -> None:
         self.store.get("tokens", {}).pop(job.server, None)
 
+    def _hang(self, job: jobs.Hang) -> None:
+        self.network.wires.cut(self, job.path)
+
+    def _write(self, job: jobs.Write) -> None:
+        self.network.wires.flush(self, job.path)
+
     # --- small things
 
     def _fire(self, other: Host | bytes, body: Schema, how: dict[str, Any]) -> Outcome[Any]:
@@ -227,9 +233,8 @@ class Host(Machine):
     def _key(other: Host | bytes) -> bytes:
         return other.public if isinstance(other, Host) else other
 
-    @staticmethod
-    def _found(other: Host | bytes, how: dict[str, Any]) -> dict[str, Any]:
-        paths: Sequence[Path] = (Path(_PORT, other.address),) if isinstance(other, Host) else ()
+    def _found(self, other: Host | bytes, how: dict[str, Any]) -> dict[str, Any]:
+        paths: Sequence[Path] = (self.path_to(other),) if isinstance(other, Host) else ()
         return {"paths": paths} | how
 
 

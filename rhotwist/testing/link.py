@@ -109,6 +109,10 @@ class Link:
             return faults.delay + self._random.expovariate(1.0) * faults.jitter
         return faults.delay
 
+    def draw_loss(self) -> bool:
+        """Draw whether a segment of a connection is lost or damaged, and so comes again."""
+        return self._random.random() < 1 - (1 - self._faults.loss) * (1 - self._faults.corrupt)
+
     def carry(self, now: float, datagram: bytes, wait: float) -> tuple[int, tuple[tuple[float, bytes], ...]]:
         """What becomes of a datagram that sets out now: its fate (``trace``) and each copy with its time of arrival."""
         faults = self._faults

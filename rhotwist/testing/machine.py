@@ -118,6 +118,11 @@ class Machine:
         """The 18 bytes under which others see it at present."""
         return self.path.address
 
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        return self._paused
+
     def moment(self) -> Moment:
         """What its clocks show."""
         now = self.network.clock.now

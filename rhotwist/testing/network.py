@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rhotwist.errors import LocalError
 from rhotwist.keys.pair import SeedKey
@@ -18,6 +18,7 @@ from rhotwist.testing.machine import AT_ONCE, Core, Machine, Work
 from rhotwist.testing.outcome import NotSettled, Outcome, drive
 from rhotwist.testing.timers import Timers
 from rhotwist.testing.trace import EVERYBODY, NAMES, NAT, NOBODY, Trace
+from rhotwist.testing.wires import Wires
 from rhotwist.wire.datagram import Burst, Path, pack_address
 
 if TYPE_CHECKING:
@@ -35,15 +36,20 @@ WALL = EPOCH_2020 + 200_000_000.0
 class Network:
     """A network in virtual time: machines, links, faults, all of it decided by the seed.
 
-    faults is how bad every link is unless said otherwise; keep_trace=True keeps every line of the trace for reading.
+    faults is how bad every link is unless said otherwise; keep_trace=True keeps every line of the trace for reading;
+    streams=True has hosts speak over connections instead of datagrams.
     """
 
-    def __init__(self, seed: int = 0, faults: Faults = GOOD, *, keep_trace: bool = False) -> None:
+    def __init__(
+        self, seed: int = 0, faults: Faults = GOOD, *, keep_trace: bool = False, streams: bool = False
+    ) -> None:
         self.seed = seed
         self.faults = faults
         self.clock = Clock()
         self.trace = Trace(keep=keep_trace)
         self.start_of_wall = WALL
+        #: Whether hosts reach each other by connections, where no paths are given.
+        self.streams = streams
         #: Sees and may replace every datagram on its way, before the faults of the link; None for nobody.
         self.on_path: OnPath | None = None
         #: Datagrams that did not arrive, by reason (``trace.NAMES``).
@@ -62,6 +68,7 @@ class Network:
         self._cuts: set[tuple[int, int]] = set()
         self._isolated: set[int] = set()
         self._ports = self.chance("ports")
+        self.wires = Wires(self)
 
     # --- making it
 
@@ -259,6 +266,9 @@ class Network:
     def carry(self, source: Machine, burst: Burst) -> None:
         """Send a burst on its way."""
         address = burst.path.address
+        if burst.path.stream:
+            self.wires.carry(cast("Host", source), burst)
+            return
         target = self._at.get(address)
         if target is None:
             self.lose(NOBODY, (source.index, EVERYBODY), burst.datagrams)
@@ -282,6 +292,13 @@ class Network:
                 self.lost[NAMES[fate]] += 1
             for arrival, copy in copies:
                 clock.at(arrival, self._arrive, (address, source.path, (copy,)))
+
+    def host_at(self, address: bytes) -> Host | None:
+        """The whole node that is seen at those 18 bytes."""
+        from rhotwist.testing.host import Host
+
+        machine = self._at.get(address)
+        return machine if isinstance(machine, Host) else None
 
     def inject(self, source: bytes, target: bytes, datagram: bytes) -> None:
         """Deliver a datagram to the machine at ``target`` at once, as if from ``source`` (18 bytes each): a forgery."""
