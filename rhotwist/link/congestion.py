@@ -1,0 +1,321 @@
+"""How much may be under way to one peer over one path, and how fast: CUBIC (RFC 9438) that asks the queue.
+
+On a phone line most losses say nothing about how much fits. A loss counts as congestion only with a witness: a queue
+(the round trip has grown), or a round of which more was lost than this line is known to lose. In the second case nobody
+can be sure, so it is a trial: the window is made smaller and the losses are counted again. If they fell, this is a line
+with hardly a queue, and for a while every loss counts, as in plain CUBIC; if not, the losses are the line's own, and
+the window is put back.
+
+A queue of more than the line's own round trip is too long: it counts as a loss does, so a line that is ours alone never
+holds a longer one. That too is a trial. If the queue does not drain when we step back, somebody else fills it; then we
+stop stepping back for a while, or they would have the whole line.
+
+How it does against others: ``benchmarks/links``. Times are mono seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+
+from rhotwist.limits import Limits
+from rhotwist.link.cubic import BETA, PACKET, Cubic
+from rhotwist.link.sizes import PathSizes
+
+#: A queue is seen when the round trip is beyond the least by this share and time: what noise alone seldom makes.
+SEEN_SHARE, SEEN_TIME = 1.1, 0.003
+#: Slow start ends there (HyStart, RFC 9406, says an eighth and 4 ms; quanta make more noise than single packets).
+START_SHARE, START_TIME = 1.25, 0.004
+#: A queue is too long there: one bandwidth-delay product stands in it.
+LONG_SHARE, LONG_TIME = 2.0, 0.005
+#: Share of a round that hardly a line loses over which anything else works.
+HEAVY = 0.4
+#: A trial of losses ends when so many would have been lost had nothing changed.
+EXPECTED = 8.0
+#: A queue that is ours shrinks to this share of its round trip or below when we step back to BETA.
+DRAINED = 0.85
+#: What a trial found holds this long, and twice as long the next time, up to the most.
+HOLD, HOLD_MOST = 10.0, 80.0
+#: The least round trip is forgotten after this long to twice this long: paths change.
+LEAST_KEPT = 30.0
+#: Acks wait up to 5 ms for company (``Limits.object_ack``), and a timer may be as late.
+SLACK = 0.010
+#: A sender whose timer came late may catch up that much.
+CREDIT = 0.004
+
+
+class _Trial:
+    """A step back under watch: what was before it, and what was counted since."""
+
+    __slots__ = ("queue", "rounds", "share", "lost", "passed", "top", "window")
+
+    def __init__(self, window: float, top: float, *, share: float = 0.0, queue: float = 0.0) -> None:
+        self.window = window
+        self.top = top
+        self.share = share
+        self.queue = queue
+        self.rounds = self.lost = self.passed = 0
+
+
+class Controller:
+    """What all objects of one session send over one path together.
+
+    window is what may be under way, inflight what is. round_trip, variation and least (of late) are seconds, 0 before
+    the first sample. background: nobody waits for these objects, and who else wants the line has it. ``sizes`` is what
+    is known of packet sizes on this path. Counted: ``reductions``.
+    """
+
+    __slots__ = (
+        "_crowded", "_cubic", "_excused", "_heard", "_hold", "_least_next", "_least_since", "_limited", "_limits",
+        "_lost", "_next", "_passed", "_plain", "_round", "_round_least", "_trial", "_usual", "_weight", "_wary",
+        "background", "inflight", "latest", "least", "reductions", "round_trip", "sizes", "slow_start", "variation",
+        "window",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits, mono: float, *, round_trip: float = 0.0, background: bool = False) -> None:
+        """round_trip is what the handshake or small packets have measured, 0 if nothing has."""
+        self._limits = limits
+        self.background = background
+        self.sizes = PathSizes(limits)
+        self.window = float(limits.object_flight)
+        self.inflight = 0
+        self.round_trip = self.latest = self.least = round_trip
+        self.variation = round_trip / 2
+        self.slow_start = True
+        self.reductions = 0
+        self._least_next, self._least_since = inf, mono
+        self._next = self._heard = mono
+        self._limited = False
+        # a round ends when something is acknowledged that was sent after it began
+        self._round = mono
+        self._passed = self._lost = 0
+        self._round_least = inf
+        self._cubic = Cubic()
+        self._excused = mono  # losses of what was sent before have had their answer
+        self._usual, self._weight = 0.0, 0.0  # the share this line loses, and of how many packets that is known
+        self._trial: _Trial | None = None
+        self._wary = mono  # no trial of losses before
+        self._plain = self._crowded = mono  # every loss counts until; no queue is too long until
+        self._hold = HOLD
+
+    # --- sending
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second at which packets are spread; infinite while no round trip is known."""
+        if not self.round_trip:
+            return inf
+        return (2.0 if self.slow_start else 1.25) * self.window / self.round_trip
+
+    def grant(self, mono: float, size: int) -> int:
+        """How many packets of ``size`` bytes may go now as one quantum; 0 while the pace or the window says wait.
+
+        A quantum is what the rate brings in a millisecond: one packet on a slow line, a whole GSO send on a fast one.
+        """
+        if mono < self._next - 1e-9:
+            return 0
+        room = self.window - self.inflight
+        if room < size and self.inflight:
+            self._limited = True
+            return 0
+        rate = self.rate
+        quantum = self._limits.object_flight if rate == inf else rate * 0.001
+        packets = 1 if quantum < 2 * size else int(min(quantum, 65_000.0, 46.0 * size) / size)
+        return max(1, min(packets, int(room / size)))
+
+    @property
+    def next_send(self) -> float:
+        """When the pace lets the next quantum go."""
+        return self._next
+
+    def has_room(self, size: int) -> bool:
+        """Whether the window lets another packet of that size go, whatever the pace says."""
+        return self.inflight <= 0 or self.window - self.inflight >= size
+
+    def sent(self, size: int, mono: float) -> None:
+        """So many bytes have just been sent."""
+        if self.inflight <= 0 and mono - self._heard > 1.0:
+            self._rested(mono)
+        self.inflight += size
+        rate = self.rate
+        if rate != inf:
+            self._next = max(self._next, mono - CREDIT) + size / rate
+
+    def gone(self, size: int) -> None:
+        """So many bytes are no longer under way, and nothing is to be learnt from it."""
+        self.inflight -= size
+
+    @property
+    def pto(self) -> float:
+        """How long after the last sign the peer is asked for another (RFC 9002 6.2)."""
+        if not self.round_trip:
+            return 2 * self._limits.repeat_first
+        return self.round_trip + 4 * self.variation + max(SLACK, self.round_trip / 8)
+
+    @property
+    def patience(self) -> float:
+        """A packet older than this is lost when a later one was acknowledged (RACK, RFC 8985)."""
+        return max(self.round_trip, self.latest) + max(self.least / 8, 0.002)
+
+    # --- hearing
+
+    def on_ack(self, size: int, sent_at: float, sample: float, mono: float) -> None:
+        """size bytes were newly acknowledged; the newest packet named was sent at sent_at.
+
+        sample is its round trip less the peer's delay, or 0 if it says nothing.
+        """
+        used = self.inflight
+        self.inflight -= size
+        self._passed += size
+        self._heard = mono
+        if sample > 0:
+            self._measured(sample, mono)
+        if sent_at >= self._round:
+            self._round_ends(mono)
+        if size and (self._limited or used >= self.window * (0.5 if self.slow_start else 0.8)):
+            self._grow(size, mono)
+        self._limited = False
+
+    def on_loss(self, size: int, sent_at: float, mono: float) -> None:
+        """size bytes are taken for lost; the newest of them was sent at sent_at."""
+        self.inflight -= size
+        self._lost += size
+        if sent_at <= self._excused:
+            return
+        if self.background or mono < self._plain or self.latest > SEEN_SHARE * self.least + SEEN_TIME:
+            self._reduce(mono)
+
+    def on_timeout(self, size: int, mono: float) -> None:
+        """All that was under way, size bytes, is taken for lost: nothing was heard for several timeouts."""
+        self.inflight -= size
+        if self.window > self._limits.object_flight:
+            self._cubic.cut(self.window)
+            self.window = float(self._limits.object_flight)
+            self.slow_start = True
+        self._trial = None
+        self._new_round(mono)
+
+    # --- inside
+
+    def _measured(self, sample: float, mono: float) -> None:
+        self.latest = sample
+        if not self.round_trip:
+            self.round_trip, self.variation = sample, sample / 2
+        else:
+            self.variation += (abs(sample - self.round_trip) - self.variation) / 4
+            self.round_trip += (sample - self.round_trip) / 8
+        self._round_least = min(self._round_least, sample)
+        if mono - self._least_since > LEAST_KEPT:
+            self.least, self._least_next, self._least_since = self._least_next, inf, mono
+        self._least_next = min(self._least_next, sample)
+        if not self.least or sample < self.least:
+            self.least = sample
+
+    def _grow(self, size: int, mono: float) -> None:
+        window = self.window
+        if self._trial is not None:
+            return
+        queue = self.latest - self.least
+        if self.background and queue > self._limits.object_queue / 2:
+            self.slow_start = False
+            if queue > self._limits.object_queue:
+                return
+        if self.slow_start:
+            window += size
+            if 0 < self._cubic.top <= window:
+                self.slow_start = False
+        elif self.background:
+            window += PACKET * size / window
+        else:
+            window += self._cubic.gain(window, size, self.round_trip, mono)
+        self.window = min(window, float(self._limits.object_window))
+
+    def _reduce(self, mono: float) -> None:
+        """Congestion: once a round trip, since what is under way now was sent before this answer to it."""
+        if self.slow_start:
+            self._cubic.top = 0.0
+        self._cubic.cut(self.window)
+        self.window = max(2.0 * PACKET, self.window * BETA)
+        self.slow_start = False
+        self._excused = mono
+        self.reductions += 1
+
+    def _new_round(self, mono: float) -> None:
+        self._round = mono
+        self._passed = self._lost = 0
+        self._round_least = inf
+
+    def _round_ends(self, mono: float) -> None:
+        passed, lost, least = self._passed, self._lost, self._round_least
+        self._new_round(mono)
+        if self._trial is not None:
+            self._judge(self._trial, passed, lost, least, mono)
+            return
+        if self.slow_start and inf > least > START_SHARE * self.least + START_TIME:
+            self.slow_start = False
+        if self.background:
+            if inf > least > self.least + self._limits.object_queue and self._excused < mono - self.round_trip:
+                self._reduce(mono)
+        elif mono >= self._crowded and inf > least > LONG_SHARE * self.least + LONG_TIME:
+            self._try(_Trial(self.window, self._cubic.top, queue=least), mono)
+            return
+        self._count_losses(passed, lost, mono)
+
+    def _count_losses(self, passed: int, lost: int, mono: float) -> None:
+        """Is this more than the line usually loses?"""
+        packets, missing = (passed + lost) / PACKET, lost / PACKET
+        if packets < 1:
+            return
+        usual = self._usual * packets
+        leap = self._weight >= 100 and missing - usual > 3 + 3 * sqrt(usual)
+        heavy = missing >= 6 and missing > HEAVY * packets
+        if (leap or heavy) and mono >= self._wary and mono >= self._plain and self._excused < mono - self.round_trip:
+            self._try(_Trial(self.window, self._cubic.top, share=missing / packets), mono)
+            return
+        self._weight = min(self._weight + packets, 400.0)
+        self._usual += (missing / packets - self._usual) * packets / max(self._weight, packets)
+
+    def _try(self, trial: _Trial, mono: float) -> None:
+        self._reduce(mono)
+        self._trial = trial
+
+    def _judge(self, trial: _Trial, passed: int, lost: int, least: float, mono: float) -> None:
+        """A round of a trial has ended; the first does not count, what it tells of was sent before the step back."""
+        trial.rounds += 1
+        if trial.rounds < 2:
+            return
+        if trial.queue:
+            self._trial = None
+            if least > DRAINED * trial.queue:
+                self._crowded = mono + self._hold
+                self._take_back(trial)
+            return
+        trial.passed += passed
+        trial.lost += lost
+        packets = (trial.passed + trial.lost) / PACKET
+        expected = packets * trial.share
+        if expected < EXPECTED and trial.rounds < 10:
+            return
+        self._trial = None
+        if trial.lost / PACKET < expected / 2:
+            self._plain = mono + self._hold
+            self._hold = min(2 * self._hold, HOLD_MOST)
+        else:
+            self._take_back(trial)
+            self._usual, self._weight = trial.lost / max(1, trial.passed + trial.lost), max(100.0, packets)
+            self._wary = mono + 20 * self.round_trip
+
+    def _take_back(self, trial: _Trial) -> None:
+        self.window = max(self.window, trial.window)
+        self._cubic.top = max(trial.top, trial.window)
+        self._cubic.rest()
+
+    def _rested(self, mono: float) -> None:
+        """Nothing was under way for more than a second: what the window was then may not fit now (RFC 7661)."""
+        flight = float(self._limits.object_flight)
+        if self.window > flight:
+            self._cubic.top = max(self._cubic.top, self.window)
+            self.window = max(flight, self.window / 2)
+            self.slow_start = True
+        self._cubic.rest()
+        self._next = mono
+        self._new_round(mono)
