@@ -172,6 +172,28 @@ class Limits:
     stream_keepalive: float = 15.0
     """Keep-alive on demand over a connection, below stream_reuse."""
 
+    # --- files
+    file_part: int = 2_000_000
+    """Bytes of a part of a file that we send, 256 to 2,000,000; one part is one big object."""
+    file_parts_max: int = 500_000
+    """Parts of one file, both ways: 1 TB, and 18 MB of plan in memory while it goes."""
+    file_lanes: int = 2
+    """Parts under way to one wallet at once: the second goes while the first is written and confirmed."""
+    file_offers: int = 100
+    """Files that were offered to this process and wait for their owner to take them."""
+    file_offers_wallet: int = 20
+    """The same of one sender's wallet."""
+    file_offer_life: float = 7 * 24 * 3600
+    """An offer nobody took is forgotten after this, when another needs its place."""
+    file_hold: float = 20.0
+    """An offer that waits for its owner is answered after this long, or at once when it is taken; then asked again."""
+    file_patience: float = 120.0
+    """A transfer of which nothing arrives for this long is paused, to be resumed by its owner."""
+    file_retry: float = 1.0
+    """A transfer that failed on the way is tried again after this long, then after twice that."""
+    file_retry_most: float = 8.0
+    """And so on up to this."""
+
     # --- reading a socket
     read_datagrams: int = 64
     """Reads of one socket before timers get their turn: an empty datagram counts as much as a full one."""
