@@ -19,8 +19,10 @@ from rhotwist.link.messages import Ack, GoneReason, Offer
 from rhotwist.secret.object_seal import ObjectSeal
 from rhotwist.wire.object_packet import CLASSES, PROBE, piece_count
 
-#: A writable buffer of that many bytes, or None where there is no room.
-Store = Callable[[int], bytearray | None]
+#: Where an object lies while it comes: memory, or a view of a file that is mapped.
+Buffer = bytearray | memoryview
+#: A buffer of that many bytes, or None where there is no room.
+Store = Callable[[int], Buffer | None]
 
 #: New packets that are acknowledged at once: what one coalesced read brings.
 ACK_PACKETS = 32
@@ -35,12 +37,15 @@ _DIGITS = bytes((48, 49)) + bytes(254)
 
 
 class ObjectIn:
-    """An object that was offered and whose packets come. failed says why it was given up, None while it is not."""
+    """An object that was offered and whose packets come, total in the present size_class.
+
+    progress is how many of its bytes are here, failed why it was given up, None while it is not.
+    """
 
     __slots__ = (
         "_ack_due", "_base", "_began", "_buffer", "_count", "_digest", "_hashed", "_here", "_holes", "_last", "_limits",
-        "_newest_at", "_probes", "_round_trip", "_store", "_top", "_total", "_unsaid", "_view", "failed", "named",
-        "progress", "seal", "size", "size_class", "whole",
+        "_newest_at", "_probes", "_round_trip", "_store", "_top", "_unsaid", "_view", "failed", "named",
+        "progress", "seal", "size", "size_class", "total", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +55,7 @@ class ObjectIn:
         self._store = store
         self._round_trip = round_trip
         self._began = self._last = self._newest_at = mono
-        self._buffer: bytearray | None = None
+        self._buffer: Buffer | None = None
         self._view = memoryview(b"")
         self._digest = hashlib.sha256(b"\0")
         self._hashed = self._base = self._count = self._unsaid = self._holes = 0
@@ -61,7 +66,7 @@ class ObjectIn:
         self.size = offer.size
         self.size_class = offer.size_class
         self.seal = seal
-        self._total = piece_count(self.size, self.size_class)
+        self.total = piece_count(self.size, self.size_class)
         self._here = bytearray()
         self.progress = 0
         self.failed: GoneReason | None = None
@@ -73,12 +78,12 @@ class ObjectIn:
         """Take datagrams of this object; how many opened and brought something new."""
         seal = self.seal
         newest, before = seal.newest, self._count
+        if self.whole or self.failed is not None:
+            return self._late(datagrams, mono)
         if self._buffer is None:
             datagrams = self._first(datagrams)
             if self._buffer is None:
                 return 0
-        if self.whole or self.failed is not None:
-            return self._late(datagrams, mono)
         fresh, others = seal.open_run(datagrams, self.size_class, self._view, self._here)
         if fresh:
             self._fresh(fresh)
@@ -112,7 +117,7 @@ class ObjectIn:
                 self.failed = GoneReason.NO_ROOM
                 return ()
             self._buffer, self._view = buffer, memoryview(buffer)
-            self._here = bytearray(self._total)
+            self._here = bytearray(self.total)
             self._place(*opened)
             return datagrams[at + 1 :]
         return ()
@@ -126,8 +131,8 @@ class ObjectIn:
             self._top = top
         stride = CLASSES[self.size_class]
         self.progress += count * stride
-        if top == self._total - 1:  # once only: a piece is fresh once
-            self.progress -= self._total * stride - self.size
+        if top == self.total - 1:  # once only: a piece is fresh once
+            self.progress -= self.total * stride - self.size
 
     def _others(self, datagrams: Sequence[bytes]) -> None:
         """Datagrams of another class than the present one: halves, what was on its way before, probes."""
@@ -149,7 +154,7 @@ class ObjectIn:
         if size_class != self.size_class and stride < CLASSES[self.size_class]:
             self._recut(size_class)
         own = CLASSES[self.size_class]
-        first, end = -(-at // own), (at + stride) // own if at + stride < self.size else self._total
+        first, end = -(-at // own), (at + stride) // own if at + stride < self.size else self.total
         new = [i for i in range(first, end) if not self._here[i]]
         for i in new:  # and no others: what is here may have been hashed
             self._here[i] = 1
@@ -161,20 +166,20 @@ class ObjectIn:
         """Go on in another class. A piece of it is here if all its bytes are."""
         self._here = recut(self._here, self.size, self.size_class, size_class)
         self.size_class = size_class
-        self._total = len(self._here)
+        self.total = len(self._here)
         self._count = self._here.count(1)
         self._top = self._here.rfind(1)
         self._base = self._hashed = 0
         self._digest = hashlib.sha256(b"\0")  # a piece that is not here any more may come with other bytes
         self._holes = self._top + 1 - self._count
         stride = CLASSES[size_class]
-        self.progress = self._count * stride - (self._total * stride - self.size if self._here[-1] else 0)
+        self.progress = self._count * stride - (self.total * stride - self.size if self._here[-1] else 0)
 
     def _advance(self) -> bool:
         """Hash what has come without a gap, and see at the end whether it is what was offered: True at the end."""
         base = self._here.find(0, self._base)
         done = base < 0
-        self._base = self._total if done else base
+        self._base = self.total if done else base
         until = self.size if done else base * CLASSES[self.size_class]
         if done or until - self._hashed >= _HASH_STEP:
             self._digest.update(self._view[self._hashed : until])
@@ -211,9 +216,10 @@ class ObjectIn:
         self._ack_due, self._unsaid = inf, 0
         self.seal.asked = False
         base = self._base
-        if base == self._total and not self.whole:
+        if base == self.total and not self.whole:
             base -= 1  # it is all here and wrong, which only Gone says
-        delay = min(0xFFFF, int((mono - self._newest_at) * 10_000))
+        # Before the first packet there is no counter to name: the longest delay says that it measures nothing.
+        delay = 0xFFFF if self.seal.newest < 0 else min(0xFFFF, int((mono - self._newest_at) * 10_000))
         return Ack(
             id=self.seal.id, size_class=self.size_class, base=base, counter=max(self.seal.newest, 0), delay=delay,
             bitmap=_bitmap(self._here[base : base + ACK_WINDOW]),
@@ -232,7 +238,7 @@ class ObjectIn:
         if self._buffer is not None and offer.size_class != self.size_class:
             self._recut(offer.size_class)
         elif self._buffer is None:
-            self.size_class, self._total = offer.size_class, piece_count(self.size, offer.size_class)
+            self.size_class, self.total = offer.size_class, piece_count(self.size, offer.size_class)
         self._last = self._newest_at = mono
         return self.have()
 
@@ -256,13 +262,20 @@ class ObjectIn:
         """Memory is reserved for it."""
         return self._buffer is not None
 
-    def view(self) -> memoryview:
-        """The bytes of the object. Good only if it is whole."""
-        return self._view
+    def head(self, size: int) -> bytes | None:
+        """The first bytes of the object, None while they are not here."""
+        pieces = piece_count(min(size, self.size), self.size_class)
+        if self._buffer is None or 0 in self._here[:pieces]:
+            return None
+        return bytes(self._view[:size])
+
+    def hand_over(self) -> memoryview:
+        """The bytes of an object that is whole; they are the caller's now, and only acks are left to do here."""
+        view, self._view, self._buffer = self._view, memoryview(b""), None
+        return view
 
     def release(self) -> None:
         """Let go of the memory, and of the key."""
-        self._view.release()
         self._buffer, self._view = None, memoryview(b"")
         self.seal.erase()
 
