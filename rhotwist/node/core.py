@@ -250,6 +250,7 @@ class Node(Connecting):
             return
         if path.stream and streams.gone(state, session.path):
             session.path, session.roam = path, None  # nothing else leads there, and a connection is no forged address
+            state.counters["roamed"] += 1
             return
         data = session.candidate(path, size, mono, state.rng(8), state.limits)
         if data is not None:
