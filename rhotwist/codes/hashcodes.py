@@ -12,6 +12,7 @@ is promised holds for up to 2**30 codes within the quarantine, 1.8 million a sec
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import deque
 from hashlib import blake2s
@@ -25,7 +26,6 @@ T = TypeVar("T")
 ROUNDS = 4
 _RUN = 16  # values in one digest of 32 bytes
 _INPUT = Struct("!BH")
-_VALUES = Struct(f"!{_RUN}H")
 
 
 class Permutation:
@@ -47,10 +47,10 @@ class Permutation:
 
     def code(self, position: int) -> int:
         """The code at a position of the counter."""
-        half = self._half
-        left, right = position >> half, position & self._mask
+        half, mask = self._half, self._mask
+        left, right = position >> half, position & mask
         for number, (values, done) in enumerate(self._rounds):
-            value = values[right] if done[right >> 4] else self._value(number, right)
+            value = values[right] & mask if done[right >> 4] else self._value(number, right)
             left, right = right, left ^ value
         return left << half | right
 
@@ -65,10 +65,12 @@ class Permutation:
         run = half // _RUN
         values = self._values[number]
         if not self._done[number][run]:
-            digest = blake2s(_INPUT.pack(number, run), key=self._key).digest()
-            values[run * _RUN : (run + 1) * _RUN] = array("H", [v & self._mask for v in _VALUES.unpack(digest)])
+            drawn = array("H", blake2s(_INPUT.pack(number, run), key=self._key).digest())
+            if sys.byteorder == "little":
+                drawn.byteswap()
+            values[run * _RUN : (run + 1) * _RUN] = drawn
             self._done[number][run] = 1
-        return values[half]
+        return values[half] & self._mask
 
 
 class HashcodeTable(Generic[T]):
@@ -104,14 +106,15 @@ class HashcodeTable(Generic[T]):
         """A code for obj: not 0, not live, not freed within the quarantine. Raises LocalError when there is none."""
         while self._freed and self._freed[0][0] <= mono - self._quarantine:
             self._quarantined.discard(self._freed.popleft()[1])
-        if len(self.live) + len(self._quarantined) >= self._size - 1:
+        live = self.live
+        if len(live) + len(self._quarantined) >= self._size - 1:
             raise LocalError(f"all {self._size - 1} hashcodes are live or in quarantine")
         while True:
             code = self._order.code(self._counter)
             self._counter = (self._counter + 1) % self._size
             self._issued += 1
-            if code and code not in self.live and code not in self._quarantined:
-                self.live[code] = obj
+            if code and code not in live and code not in self._quarantined:
+                live[code] = obj
                 return code
 
     def get(self, code: int) -> T | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
-from typing import Any
+from typing import Generic, TypeVar
 
 from rhotwist.errors import LocalError
 
@@ -17,60 +17,60 @@ _SLACK = 64
 
 
 class Event:
-    """One fired message object. deadline, due and idle are seconds of the monotonic clock.
+    """One fired message object; owners add what they know of it in a subclass. deadline, due and idle are seconds of
+    the monotonic clock.
 
     deadline never moves; due is when the event times out as things stand: at the deadline, or idle seconds after the
-    last progress if that comes first. context is the owner's. peer and request_hash may be set anew by the owner while
-    the event is pending, when a redirect sends the request elsewhere.
+    last progress if that comes first. peer and request_hash may be set anew by the owner while the event is pending,
+    when a redirect sends the request elsewhere.
     """
 
-    __slots__ = ("context", "deadline", "due", "hashcode", "idle", "peer", "request_hash")
+    __slots__ = ("deadline", "due", "hashcode", "idle", "peer", "request_hash")
 
-    def __init__(
-        self, peer: bytes, hashcode: int, request_hash: bytes, deadline: float, context: Any
-    ) -> None:
+    def __init__(self, peer: bytes, hashcode: int, request_hash: bytes, deadline: float) -> None:
         self.peer = peer
         self.hashcode = hashcode
         self.request_hash = request_hash
         self.deadline = self.due = deadline
         self.idle = inf
-        self.context = context
 
     def __repr__(self) -> str:
         return f"<Event {self.hashcode:08x} to {self.peer.hex()[:8]} due {self.due:.3f}>"
 
 
-class PendingEvents:
+E = TypeVar("E", bound=Event)
+
+
+class PendingEvents(Generic[E]):
     """The events of one node that wait, by hashcode; the hashcodes come from one ``HashcodeTable`` of the caller's."""
 
     __slots__ = ("_heap", "_live", "_serial")
 
     def __init__(self) -> None:
-        self._live: dict[int, Event] = {}
+        self._live: dict[int, E] = {}
         # (when, serial, event): when is at or before the event's due, and moved there once it comes to the top.
-        self._heap: list[tuple[float, int, Event]] = []
+        self._heap: list[tuple[float, int, E]] = []
         self._serial = 0
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def __contains__(self, event: Event) -> bool:
+    def __contains__(self, event: E) -> bool:
         return self._live.get(event.hashcode) is event
 
-    def add(
-        self, peer: bytes, hashcode: int, request_hash: bytes, deadline: float, context: Any = None
-    ) -> Event:
-        """A new pending event that times out at deadline, or never if that is ``math.inf``.
+    def add(self, event: E) -> E:
+        """Have an event wait, and return it. It times out at its deadline, or never if that is ``math.inf``.
 
-        Raises LocalError if the hashcode is 0, which asks for no answer, or pending already.
+        Raises LocalError if its hashcode is 0, which asks for no answer, or pending already.
         """
+        hashcode = event.hashcode
         if not hashcode or hashcode in self._live:
             raise LocalError(f"hashcode {hashcode:08x} is {'pending already' if hashcode else 'for no answer'}")
-        event = self._live[hashcode] = Event(peer, hashcode, request_hash, deadline, context)
+        self._live[hashcode] = event
         self._push(event)
         return event
 
-    def match(self, peer: bytes, hashcode: int, request_hash: bytes) -> Event | None:
+    def match(self, peer: bytes, hashcode: int, request_hash: bytes) -> E | None:
         """The event that this answer fires, no longer pending; None if it fires none. The first answer wins."""
         event = self._live.get(hashcode)
         if event is None or event.peer != peer or event.request_hash != request_hash:
@@ -78,21 +78,21 @@ class PendingEvents:
         del self._live[hashcode]
         return event
 
-    def cancel(self, event: Event) -> bool:
+    def cancel(self, event: E) -> bool:
         """Withdraw an event. False if it was not pending any more: it has fired, timed out or been cancelled."""
         if self._live.get(event.hashcode) is not event:
             return False
         del self._live[event.hashcode]
         return True
 
-    def limit_idle(self, event: Event, idle: float, mono: float) -> None:
+    def limit_idle(self, event: E, idle: float, mono: float) -> None:
         """Time a pending event out also when idle seconds pass without progress, counted from mono."""
         event.idle = idle
         was, event.due = event.due, min(event.deadline, mono + idle)
         if event.due < was and event in self:
             self._push(event)
 
-    def progress(self, event: Event, mono: float) -> None:
+    def progress(self, event: E, mono: float) -> None:
         """Something came of the event at mono: its idle time starts again. Never moves the deadline."""
         due = min(event.deadline, mono + event.idle)
         if due > event.due:
@@ -104,7 +104,7 @@ class PendingEvents:
         when = self._heap[0][0] if self._heap else inf
         return None if when == inf else when
 
-    def expire(self, mono: float) -> list[Event]:
+    def expire(self, mono: float) -> list[E]:
         """The events that time out by mono, no longer pending, in order of their time."""
         expired = []
         self._settle()
@@ -115,7 +115,7 @@ class PendingEvents:
             self._settle()
         return expired
 
-    def _push(self, event: Event) -> None:
+    def _push(self, event: E) -> None:
         heap = self._heap
         self._serial += 1
         if len(heap) > 2 * len(self._live) + _SLACK:

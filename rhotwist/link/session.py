@@ -6,6 +6,8 @@ them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.link.messages import Ping, Redirect
@@ -56,7 +58,7 @@ class Session:
         self.welcomes = 0
         self.continues: Session | None = None
         self.successor: Session | None = None
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange[Any] | None = None
         self.ratchet: Ratchet | None = None
         self.streams: StreamSeal | None = None
         self.roam: Candidate | None = None
@@ -86,7 +88,7 @@ class Session:
         side = "initiator" if self.initiator else "responder"
         return f"<Session {self.code:08x} {side} with {self.peer.hex()[:8]}>"
 
-    def requests(self, limits: Limits) -> Exchange:
+    def requests(self, limits: Limits) -> Exchange[Any]:
         """The exchange, made when first needed: an idle session has none."""
         if self.exchange is None:
             self.exchange = Exchange(limits)

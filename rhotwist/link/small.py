@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import Any
+from typing import Generic, TypeVar
 
+from rhotwist.event.pending import Event
 from rhotwist.limits import Limits
 from rhotwist.wire.frame import Rest, Said, pack_message
 
@@ -26,20 +27,22 @@ OVERHEAD = 320
 FORGET = 60.0
 
 
-class Outgoing:
-    """One request of ours. context is the caller's; due is when it is repeated next (mono seconds)."""
+class Outgoing(Event):
+    """One request of ours. again is when it is repeated next, sent when it went first (mono seconds)."""
 
-    __slots__ = ("context", "due", "hashcode", "number", "repeats", "rest", "schema", "sent")
+    __slots__ = ("again", "number", "repeats", "rest", "schema", "sent")
 
-    def __init__(self, hashcode: int, schema: int, rest: Rest, context: Any) -> None:
-        self.hashcode = hashcode
+    def __init__(self, event: tuple[bytes, int, bytes, float], schema: int, rest: Rest) -> None:
+        """event is what an Event is made of."""
+        super().__init__(*event)
         self.schema = schema
         self.rest = rest
-        self.context = context
         self.number = -1
-        self.sent = 0.0
-        self.due = 0.0
+        self.sent = self.again = 0.0
         self.repeats = 0
+
+
+R = TypeVar("R", bound=Outgoing)
 
 
 class Taken:
@@ -66,7 +69,10 @@ class Verdict(enum.Enum):
     FULL = "full"
 
 
-class Exchange:
+_NEW = Verdict.NEW
+
+
+class Exchange(Generic[R]):
     """The requests of one session, both ways. Times are mono seconds."""
 
     __slots__ = (
@@ -77,9 +83,9 @@ class Exchange:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._next = 0
-        self.outstanding: dict[int, Outgoing] = {}
-        self.held: dict[int, Outgoing] = {}
-        self.waiting: dict[int, Outgoing] = {}
+        self.outstanding: dict[int, R] = {}
+        self.held: dict[int, R] = {}
+        self.waiting: dict[int, R] = {}
         self.round_trip = 0.0
         self.variation = 0.0
         self._patience = limits.repeat_first
@@ -93,21 +99,38 @@ class Exchange:
 
     # --- ours
 
-    def submit(self, request: Outgoing, mono: float) -> bytes | None:
+    def submit(self, request: R, mono: float) -> bytes | None:
         """Send a request, or let it wait in line (None)."""
-        if self.waiting or not self._room():
+        behind = -1 if self.waiting else self._behind()
+        if behind < 0:
             self.waiting[request.hashcode] = request
             return None
-        return self._first(request, mono)
+        return self._first(request, behind, mono)
 
     def drain(self, mono: float) -> list[bytes]:
         """The frames of those in line for which there is room now."""
         frames = []
-        while self.waiting and self._room():
-            frames.append(self._first(self.waiting.pop(next(iter(self.waiting))), mono))
+        while self.waiting and (behind := self._behind()) >= 0:
+            frames.append(self._first(self.waiting.pop(next(iter(self.waiting))), behind, mono))
         return frames
 
-    def answered(self, hashcode: int, mono: float) -> Outgoing | None:
+    def _behind(self) -> int:
+        """How far the next number is from the oldest waited for, -1 if that or their count is too much."""
+        outstanding = self.outstanding
+        if not outstanding:
+            return 0
+        behind = self._next - next(iter(outstanding.values())).number
+        return behind if behind < WINDOW and len(outstanding) < self._limits.outstanding_max else -1
+
+    def _first(self, request: R, behind: int, mono: float) -> bytes:
+        number = request.number = self._next
+        self._next = number + 1
+        request.sent = mono
+        request.again = mono + self._patience
+        self.outstanding[request.hashcode] = request
+        return pack_message(number, behind, request.hashcode, request.schema, request.rest)
+
+    def answered(self, hashcode: int, mono: float) -> R | None:
         """A reply to this hashcode has come: what it answers, or None if nothing waits for it."""
         request = self.outstanding.pop(hashcode, None)
         if request is None:
@@ -143,7 +166,7 @@ class Exchange:
         repeated says that Finish was, and the request in it: its answer then measures no round trip.
         """
         for request in self.outstanding.values():
-            request.due = mono + self._patience
+            request.again = mono + self._patience
             request.repeats += repeated
 
     def hurry(self, mono: float) -> None:
@@ -151,16 +174,16 @@ class Exchange:
         self.round_trip = self.variation = 0.0
         self._patience = self._limits.repeat_first
         for request in [*self.outstanding.values(), *self.held.values()]:
-            request.due = mono
+            request.again = mono
         for taken in self._late.values():
             taken.due = mono
 
-    def unsent(self) -> list[Outgoing]:
+    def unsent(self) -> list[R]:
         """Take out all that wait in line."""
         requests, self.waiting = list(self.waiting.values()), {}
         return requests
 
-    def not_taken(self, number: int) -> list[Outgoing]:
+    def not_taken(self, number: int) -> list[R]:
         """Take out all that were sent and, the peer says, not acted on: those from number (mod 2**16) on."""
         edge = self._next - ((self._next - number) & 0xFFFF)
         requests = [request for request in self.outstanding.values() if request.number >= edge]
@@ -168,7 +191,7 @@ class Exchange:
             del self.outstanding[request.hashcode]
         return requests
 
-    def abandoned(self) -> list[Outgoing]:
+    def abandoned(self) -> list[R]:
         """Take out all of ours: the session is gone."""
         requests = [*self.outstanding.values(), *self.held.values(), *self.waiting.values()]
         self.outstanding.clear()
@@ -176,27 +199,10 @@ class Exchange:
         self.waiting.clear()
         return requests
 
-    def _room(self) -> bool:
-        if len(self.outstanding) >= self._limits.outstanding_max:
-            return False
-        return not self.outstanding or self._next - self._oldest() < WINDOW
-
-    def _oldest(self) -> int:
-        return next(iter(self.outstanding.values())).number
-
-    def _first(self, request: Outgoing, mono: float) -> bytes:
-        number = request.number = self._next
-        self._next = number + 1
-        request.sent = mono
-        request.due = mono + self._patience
-        outstanding = self.outstanding
-        behind = number - self._oldest() if outstanding else 0
-        outstanding[request.hashcode] = request
-        return pack_message(number, behind, request.hashcode, request.schema, request.rest)
-
-    def _frame(self, request: Outgoing) -> bytes:
+    def _frame(self, request: R) -> bytes:
         number = request.number
-        return pack_message(number, number - self._oldest(), request.hashcode, request.schema, request.rest)
+        oldest = next(iter(self.outstanding.values())).number
+        return pack_message(number, number - oldest, request.hashcode, request.schema, request.rest)
 
     def patience(self) -> float:
         """Seconds until a first repeat (RFC 6298 2, with our own least and most)."""
@@ -210,21 +216,24 @@ class Exchange:
         Without room a new one is FULL: not acted on, and taken when it is repeated later.
         """
         self.heard = mono
-        number = self._top + ((said.number - self._top + 0x8000) & 0xFFFF) - 0x8000
-        if number - said.behind > self._floor:
-            self._forget(number - said.behind)
-        known = self.taken.get(number)
+        top, kept = self._top, self.taken
+        number = top + ((said.number - top + 0x8000) & 0xFFFF) - 0x8000
+        floor = number - said.behind
+        if floor > self._floor:
+            self._forget(floor)
+        known = kept.get(number)
         if known is not None:
             return (Verdict.REPEAT, known) if known.hash == hash_ else (Verdict.STALE, None)
         if number < self._floor:
             return Verdict.STALE, None
-        if not room or len(self.taken) >= 2 * WINDOW:
+        if not room or len(kept) >= 2 * WINDOW:
             return Verdict.FULL, None
-        self._top = max(self._top, number)
-        taken = self.taken[number] = Taken(number, said.hashcode, hash_, mono + self._limits.working_after)
+        if number > top:
+            self._top = number
+        taken = kept[number] = Taken(number, said.hashcode, hash_, mono + self._limits.working_after)
         self._working.append(taken)
         self.kept += OVERHEAD
-        return Verdict.NEW, taken
+        return _NEW, taken
 
     @property
     def next_number(self) -> int:
@@ -278,9 +287,9 @@ class Exchange:
         """Frames to repeat now, and hashcodes of theirs to be told Working."""
         frames = []
         for request in self.outstanding.values():
-            if request.due <= mono:
+            if request.again <= mono:
                 request.repeats += 1
-                request.due = mono + self._backoff(request.repeats)
+                request.again = mono + self._backoff(request.repeats)
                 frames.append(self._frame(request))
         for taken in self._late.values():
             if taken.due <= mono and taken.frame is not None:
@@ -302,7 +311,7 @@ class Exchange:
 
     def deadline(self) -> float | None:
         """When ``tick`` has something to do next."""
-        due = [request.due for request in self.outstanding.values()]
+        due = [request.again for request in self.outstanding.values()]
         due += [taken.due for taken in self._late.values()]
         if self._working:
             due.append(self._working[0].due)

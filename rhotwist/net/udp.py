@@ -48,9 +48,9 @@ QUEUE_MOST = 512
 #: more" costs as much as the one that read.
 _PROBE = 7
 
-#: Datagrams of one coalesced read that are answered together. The answers to the first leave while the next are worked
-#: at, so that both ends work at once; 16 are enough for a segmented send to pay.
-TOGETHER = 16
+#: Bytes of one coalesced read that are answered together. The answers to the first leave while the next are worked at,
+#: so that both ends work at once.
+TOGETHER = 2_048
 
 _BUFFER = 65_536
 _ANCILLARY = socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
@@ -186,10 +186,11 @@ class UdpPort:
                 pieces = split(data, _SEGMENT.unpack(ancillary[0][2])[0]) if ancillary else (data,)
                 datagrams += len(pieces)
                 path = known.get(sender) or self._book.path(sender)
-                while len(pieces) > TOGETHER:
-                    receive(path, pieces[:TOGETHER])
+                together = TOGETHER // len(pieces[0]) + 1 if size > TOGETHER else len(pieces)
+                while len(pieces) > together:
+                    receive(path, pieces[:together])
                     self._receiver.settle()
-                    pieces = pieces[TOGETHER:]
+                    pieces = pieces[together:]
                 receive(path, pieces)
             if self.closed or _monotonic() >= until:
                 reads += 1

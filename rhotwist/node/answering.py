@@ -7,7 +7,7 @@ from rhotwist.link.messages import Proofs, Prove, Reach, Reached, Redirect, Refu
 from rhotwist.link.session import Session
 from rhotwist.link.small import Taken, Verdict
 from rhotwist.moment import Moment
-from rhotwist.node.asking import body_room, parties
+from rhotwist.node.asking import parties
 from rhotwist.node.jobs import Call
 from rhotwist.node.state import State
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, wallet_of
@@ -16,6 +16,9 @@ from rhotwist.wire.frame import Said, pack_control, pack_reply
 from rhotwist.wire.message import NO_HASH, object_hash
 from rhotwist.wire.schema import Schema
 
+_NEW = Verdict.NEW
+#: Requests that the node answers by itself.
+_OWN = frozenset((Prove.identifier, Reach.identifier))
 #: Wallets that a peer may prove in one session.
 PROVEN = 256
 
@@ -30,22 +33,22 @@ def said(state: State, session: Session, frame: Said, path: Path, mono: float) -
         source, destination = _parties(session, frame)
     named = object_hash(frame.schema, source, destination, NO_HASH, frame.random, frame.body)
     taken: Taken | None = None
-    greed = _greed(state, session)
+    greed = _greed(state, session) if state.reserved > state.limits.session_reserve else 0.0
     if frame.hashcode:
-        exchange = session.requests(state.limits)
+        exchange = session.exchange or session.requests(state.limits)
         before = exchange.kept
         verdict, taken = exchange.take(frame, named, mono, greed <= 2.0)
         state.reserved += exchange.kept - before
-        if verdict is not Verdict.NEW:
+        if verdict is not _NEW:
             _again(state, session, verdict, taken)
             return
-        if taken is not None:
+        if taken is not None and (session.due is None or taken.due < session.due):
             state.schedule(session, taken.due)
     if greed > 1.0:
         _refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
-    elif destination != session.own and destination not in state.wallets:
+    elif destination is not session.own and destination not in state.wallets:
         _refuse(state, session, taken, RefusalCode.NOT_HERE, mono)
-    elif frame.schema == Prove.identifier or frame.schema == Reach.identifier:
+    elif frame.schema in _OWN:
         _own(state, session, taken, frame, path, mono)
     else:
         schema = state.handled.get(frame.schema)
@@ -67,10 +70,9 @@ def _greed(state: State, session: Session) -> float:
     So one that never lets go of its replies takes no room from the others. Beyond 2 even its refusals would be too much
     to keep, and what it asks waits until it lets go of something. All sessions together stay below 3 reserves.
     """
-    reserve = state.limits.session_reserve
-    if state.reserved <= reserve or session.exchange is None:
+    if session.exchange is None:
         return 0.0
-    return session.exchange.kept * len(state.sessions) / reserve
+    return session.exchange.kept * len(state.sessions) / state.limits.session_reserve
 
 
 def _parties(session: Session, frame: Said) -> tuple[bytes, bytes]:
@@ -182,9 +184,8 @@ def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: fl
     if not isinstance(reply, Schema):
         raise LocalError(f"{type(reply).__name__} is no Schema and no refusal")
     body = reply.encode()
-    room = body_room(state.limits, 0)
-    if len(body) > room:
-        raise TooBig(f"{reply.schema_name}: a body of {len(body)} bytes; one small packet carries at most {room}")
+    if len(body) > state.room:
+        raise TooBig(f"{reply.schema_name}: a body of {len(body)} bytes; one small packet carries at most {state.room}")
     frame = pack_reply(taken.hashcode, reply.identifier, taken.hash, state.salt(), body, taken.told)
     before = exchange.kept
     exchange.reply(taken, frame, mono)

@@ -18,33 +18,21 @@ from rhotwist.errors import (
     Unreachable,
     WrongReply,
 )
-from rhotwist.event.pending import Event
 from rhotwist.keys.address import Address, format_address
 from rhotwist.keys.pair import SeedKey, check_key
-from rhotwist.limits import Limits
 from rhotwist.link.messages import Got, Proofs, Prove, Reached, Refusal, RefusalCode
 from rhotwist.link.session import Session
-from rhotwist.link.small import Outgoing
 from rhotwist.node import jobs
-from rhotwist.node.state import Ask, State
+from rhotwist.node.state import Ask, State, body_room
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, wallet_of
 from rhotwist.secret.suite import SUITES
 from rhotwist.wire.datagram import Path
-from rhotwist.wire.frame import Answered, pack_control, pack_message
+from rhotwist.wire.frame import Answered, Rest, pack_control, pack_message
 from rhotwist.wire.message import NO_HASH, object_hash
 from rhotwist.wire.schema import Request, Schema
 
 #: Proofs given and asked for in one Prove.
 PROOFS_AT_ONCE = 4
-#: A TooBig names this limit; ``rest`` of the datagram is header, tag and the frame's head.
-_NAMED = 32
-
-
-def body_room(limits: Limits, named: int) -> int:
-    """Bytes a body may have when that many wallets are named beside the session's own identities."""
-    return min(limits.body_max, limits.datagram_max - 85 - _NAMED * named)
-
-
 def compose_ask(
     state: State, peer: bytes, body: Schema, *, identity: SeedKey, source: SeedKey | None, destination: bytes | None,
     paths: tuple[Path, ...],
@@ -55,11 +43,13 @@ def compose_ask(
     check_key(peer)
     if identity.public == peer:
         raise LocalError("a key cannot open a session to itself")
-    if destination is not None:
-        check_key(destination)
     data = body.encode()
-    named = (source is not None and source.public != identity.public) + (destination not in (None, peer))
-    room = body_room(state.limits, named)
+    room = state.room
+    if source is not None or destination is not None:
+        if destination is not None:
+            check_key(destination)
+        named = (source is not None and source.public != identity.public) + (destination not in (None, peer))
+        room = body_room(state.limits, named)
     if len(data) > room:
         raise TooBig(f"{body.schema_name}: a body of {len(data)} bytes; one small packet carries at most {room}")
     reply = type(body).reply if isinstance(body, Request) else None
@@ -69,17 +59,23 @@ def compose_ask(
     )  # fmt: skip
 
 
-def begin(state: State, ask: Ask, deadline: float, mono: float) -> Event:
-    """Make an ask's event pending."""
-    hashcode = state.codes.allocate(None, mono)
-    ask.event = state.pending.add(ask.target, hashcode, _hash(ask), deadline, ask)
+def begin(state: State, ask: Ask, deadline: float, mono: float) -> None:
+    """Have an ask wait for its answer."""
+    ask.hashcode = state.codes.allocate(None, mono)
+    ask.request_hash = _hash(ask)
+    ask.deadline = ask.due = deadline
     ask.started = mono
-    return ask.event
+    state.pending.add(ask)
+
+
+def waits(state: State, ask: Ask) -> bool:
+    """Whether an ask is still to be sent: it has no outcome yet, or waits for none."""
+    return not ask.hashcode or ask in state.pending
 
 
 def _hash(ask: Ask) -> bytes:
     source = ask.identity.public if ask.source is None else ask.source.public
-    destination = ask.target if ask.destination is None else ask.destination
+    destination = ask.peer if ask.destination is None else ask.destination
     return object_hash(ask.schema, source, destination, NO_HASH, ask.random, ask.body)
 
 
@@ -100,36 +96,36 @@ def offer(state: State, session: Session, ask: Ask, mono: float) -> None:
 
 def submit(state: State, session: Session, ask: Ask, mono: float) -> None:
     """Hand an ask that needs no proof to the session's exchange."""
-    exchange = session.requests(state.limits)
-    event = ask.event
-    if event is None:
-        state.send(session, pack_message(0, 0, 0, ask.schema, _rest(session, ask)))
+    ask.rest = _rest(session, ask)
+    if not ask.hashcode:
+        state.send(session, pack_message(0, 0, 0, ask.schema, ask.rest))
         return
+    exchange = session.exchange or session.requests(state.limits)
     if len(exchange.waiting) >= state.limits.waiting_max:
         fail(state, ask, Overloaded(RefusalCode.OVERLOADED, f"{len(exchange.waiting)} requests wait in line"), mono)
         return
     if not exchange.busy:
         session.alive = mono
-    request = Outgoing(event.hashcode, ask.schema, _rest(session, ask), ask)
-    frame = exchange.submit(request, mono)
+    frame = exchange.submit(ask, mono)
     if frame is not None:
         state.send(session, frame)
-        state.schedule(session, request.due)
+        if session.due is None or ask.again < session.due:
+            state.schedule(session, ask.again)
 
 
 def first_frame(state: State, session: Session, ask: Ask, room: int, mono: float) -> bytes:
     """The frame of an ask to ride in Finish, submitted; b"" if it is too big or needs the peer's proof first."""
-    if ask.event is None or _unproven(session, ask) or len(ask.body) + 28 + 64 > room:
+    if not ask.hashcode or _unproven(session, ask) or len(ask.body) + 28 + 64 > room:
         return b""
     ask.session = session
+    ask.rest = _rest(session, ask)
     session.alive = mono
-    request = Outgoing(ask.event.hashcode, ask.schema, _rest(session, ask), ask)
-    frame = session.requests(state.limits).submit(request, mono)
-    state.schedule(session, request.due)
+    frame = session.requests(state.limits).submit(ask, mono)
+    state.schedule(session, ask.again)
     return frame or b""
 
 
-def _rest(session: Session, ask: Ask) -> tuple[bytes, bytes, bytes, bytes]:
+def _rest(session: Session, ask: Ask) -> Rest:
     if ask.source is None and ask.destination is None:
         return ask.random, b"", b"", ask.body
     source = b"" if ask.source is None or ask.source.public == session.own else ask.source.public
@@ -202,8 +198,7 @@ def of(session: Session) -> list[Ask]:
     exchange = session.exchange
     if exchange is None:
         return []
-    requests = [*exchange.outstanding.values(), *exchange.held.values(), *exchange.waiting.values()]
-    return [request.context for request in requests]
+    return [*exchange.outstanding.values(), *exchange.held.values(), *exchange.waiting.values()]
 
 
 def portable(state: State, asks: list[Ask], mono: float) -> list[Ask]:
@@ -213,12 +208,12 @@ def portable(state: State, asks: list[Ask], mono: float) -> list[Ask]:
     kept = []
     for ask in asks:
         if ask.schema != Prove.identifier:
-            if ask.event is None or ask.event in state.pending:
+            if waits(state, ask):
                 kept.append(ask)
-        elif ask.event is not None and state.pending.cancel(ask.event):
-            state.codes.free(ask.event.hashcode, mono)
+        elif state.pending.cancel(ask):
+            state.codes.free(ask.hashcode, mono)
             if ask.session is not None and ask.session.exchange is not None:
-                ask.session.exchange.withdraw(ask.event.hashcode)
+                ask.session.exchange.withdraw(ask.hashcode)
     return kept
 
 
@@ -248,7 +243,7 @@ def _proven(state: State, session: Session, ask: Ask, outcome: object, mono: flo
             wanted = _wants(session, other)
             if wanted is not None and wanted in asked:
                 fail(state, other, NotProven(f"{_named(wanted)} does not live there"), mono)
-            elif other.event is None or other.event in state.pending:
+            elif waits(state, other):
                 offer(state, session, other, mono)
     else:
         error = outcome if isinstance(outcome, RequestFailed) else WrongReply("no proofs in the answer")
@@ -263,15 +258,14 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
     """A reply came over a session: fire what it answers."""
     if frame.confirm:
         state.send(session, pack_control(Got.identifier, Got(hashcode=frame.hashcode).encode()))
-    event = state.pending.match(session.peer, frame.hashcode, frame.answers)
-    if event is None:
+    ask = state.pending.match(session.peer, frame.hashcode, frame.answers)
+    if ask is None:
         state.counters["late"] += 1
         return
-    state.codes.free(event.hashcode, mono)
-    ask: Ask = event.context
+    state.codes.free(ask.hashcode, mono)
     holder = ask.session or session  # a peer with two sessions may answer over the other one
-    exchange = holder.requests(state.limits)
-    request = exchange.answered(event.hashcode, mono)
+    exchange = holder.exchange or holder.requests(state.limits)
+    request = exchange.answered(ask.hashcode, mono)
     outcome = _outcome(ask, frame)
     if ask.schema == Prove.identifier:
         _proven(state, session, ask, outcome, mono)
@@ -279,7 +273,7 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
         if isinstance(outcome, Reached) and request is not None:
             suite = SUITES[session.suite]
             outcome = jobs.Reached(session.peer, suite.name, bool(suite.kem), mono - request.sent, outcome.seen)
-        state.jobs.append(jobs.Fired(event, outcome))
+        state.jobs.append(jobs.Fired(ask, outcome))
     if exchange.waiting:
         for plain in exchange.drain(mono):
             state.send(holder, plain)
@@ -320,41 +314,37 @@ def refused(refusal: Refusal) -> RequestFailed:
 
 def fail(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:
     """End an ask that has no outcome yet, wherever it waits."""
-    event = ask.event
-    if event is not None and state.pending.cancel(event):
+    if state.pending.cancel(ask):
         ended(state, ask, error, mono)
 
 
 def ended(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:
-    """Give an ask whose event is no longer pending its failure, and forget it everywhere."""
-    event, session = ask.event, ask.session
-    if event is None:
-        return
-    state.codes.free(event.hashcode, mono)
+    """Give an ask that is no longer pending its failure, and forget it everywhere."""
+    session = ask.session
+    state.codes.free(ask.hashcode, mono)
     if session is not None:
         if session.exchange is not None:
-            session.exchange.withdraw(event.hashcode)
+            session.exchange.withdraw(ask.hashcode)
         waiting = state.unproven.get(session.code, [])
         if ask in waiting:
             waiting.remove(ask)
     else:
-        dialing = state.dials.get((ask.identity.public, ask.target))
+        dialing = state.dials.get((ask.identity.public, ask.peer))
         if dialing is not None and ask in dialing.waiting:
             dialing.waiting.remove(ask)
     if ask.schema == Prove.identifier and session is not None:
         _proven(state, session, ask, error, mono)
     else:
-        state.jobs.append(jobs.Fired(event, error))
+        state.jobs.append(jobs.Fired(ask, error))
 
 
 def expire(state: State, mono: float) -> None:
     """Fail what has waited as long as its caller said."""
-    for event in state.pending.expire(mono):
-        ask: Ask = event.context
+    for ask in state.pending.expire(mono):
         if ask.session is None:
             error: RequestFailed = Unreachable("nobody who holds that key answered at that address")
         else:
-            error = TimedOut(f"no reply within {event.deadline - ask.started:.3g} s")
+            error = TimedOut(f"no reply within {ask.deadline - ask.started:.3g} s")
         ended(state, ask, error, mono)
 
 
@@ -365,19 +355,19 @@ def lose(state: State, session: Session, why: str, mono: float) -> list[Ask]:
     if exchange is None:
         return unsent
     state.reserved -= exchange.kept
-    waiting = [request.context for request in exchange.unsent()]
-    for request in exchange.abandoned():
-        fail(state, request.context, SessionLost(why), mono)
+    waiting = exchange.unsent()
+    for ask in exchange.abandoned():
+        fail(state, ask, SessionLost(why), mono)
     return portable(state, unsent + waiting, mono)
 
 
 def retarget(state: State, ask: Ask, server: bytes, mono: float) -> bool:
     """Point an ask at another server, as a redirect says; False if it failed instead: too many hops, or a circle."""
-    if server in ask.visited or len(ask.visited) > state.limits.redirect_max:
+    if server == ask.peer or server in ask.visited or len(ask.visited) >= state.limits.redirect_max:
         fail(state, ask, Unreachable(f"redirected in a circle or more than {state.limits.redirect_max} times"), mono)
         return False
-    ask.visited += (server,)
-    ask.target, ask.session, ask.paths = server, None, ()
-    if ask.event is not None:
-        ask.event.peer, ask.event.request_hash = server, _hash(ask)
+    ask.visited += (ask.peer,)
+    ask.peer, ask.session, ask.paths = server, None, ()
+    if ask.hashcode:
+        ask.request_hash = _hash(ask)
     return True

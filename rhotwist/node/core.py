@@ -113,9 +113,9 @@ class Node(Connecting):
         patience = state.limits.request_timeout if timeout is None else timeout
         if not patience > 0:
             raise LocalError(f"a timeout of {timeout} s is not above 0")
-        event = asking.begin(state, ask, moment.mono + patience, moment.mono)
+        asking.begin(state, ask, moment.mono + patience, moment.mono)
         opening.route(state, ask, moment)
-        return event
+        return ask
 
     def tell(
         self, peer: bytes, body: Schema, moment: Moment, *, paths: Sequence[Path] = (),
@@ -144,9 +144,8 @@ class Node(Connecting):
 
     def cancel(self, event: Event, moment: Moment) -> None:
         """Withdraw a request: its outcome is Cancelled, unless it has one already."""
-        ask = event.context
-        if isinstance(ask, Ask):
-            asking.fail(self._state, ask, Cancelled("the caller withdrew the request"), moment.mono)
+        if isinstance(event, Ask):
+            asking.fail(self._state, event, Cancelled("the caller withdrew the request"), moment.mono)
 
     def keep_alive(self, peer: bytes, moment: Moment, *, identity: SeedKey | None = None, on: bool = True) -> bool:
         """Keep the NATs between us and peer open from now on, or stop; False if there is no session to keep."""

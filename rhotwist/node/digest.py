@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from rhotwist.link.session import Session
 from rhotwist.link.small import Exchange
@@ -41,7 +42,7 @@ def _session(session: Session) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _exchange(exchange: Exchange) -> tuple[object, ...]:
+def _exchange(exchange: Exchange[Any]) -> tuple[object, ...]:
     return (
         exchange.next_number, exchange.kept,
         [(request.hashcode, request.number, request.repeats) for request in exchange.outstanding.values()],

@@ -39,11 +39,12 @@ NOTHING = bytes((EMPTY,))
 def route(state: State, ask: Ask, moment: Moment) -> None:
     """Send an ask over the session of its pair, or open one for it."""
     own = ask.identity.public
-    alias = state.aliases.get((own, ask.target))
-    known = alias is not None and ((own, alias) in state.pairs or (own, alias) in state.dials)
-    if alias is not None and known and not asking.retarget(state, ask, alias, moment.mono):
-        return
-    pair = own, ask.target
+    if state.aliases:
+        alias = state.aliases.get((own, ask.peer))
+        known = alias is not None and ((own, alias) in state.pairs or (own, alias) in state.dials)
+        if alias is not None and known and not asking.retarget(state, ask, alias, moment.mono):
+            return
+    pair = own, ask.peer
     session = state.pairs.get(pair)
     if session is not None:
         asking.offer(state, session, ask, moment.mono)
@@ -53,7 +54,7 @@ def route(state: State, ask: Ask, moment: Moment) -> None:
         if not ask.paths:
             asking.fail(state, ask, Unreachable("no address of that node is known"), moment.mono)
             return
-        dialing = dial(state, ask.identity, ask.target, ask.paths, moment)
+        dialing = dial(state, ask.identity, ask.peer, ask.paths, moment)
     dialing.waiting.append(ask)
 
 
@@ -292,14 +293,13 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
         state.pairs[pair] = winner
         drain(state, loser, mono)
         if loser.exchange is not None:
-            unsent = [request.context for request in loser.exchange.unsent()]
-            waiting += asking.portable(state, unsent, mono)
+            waiting += asking.portable(state, loser.exchange.unsent(), mono)
         waiting += state.unproven.pop(loser.code, [])
     else:
         state.pairs[pair] = session
         waiting += _replace(state, session, old, heir is old, mono)
     for ask in waiting:
-        if ask.event is None or ask.event in state.pending:
+        if asking.waits(state, ask):
             asking.offer(state, winner, ask, mono)
 
 

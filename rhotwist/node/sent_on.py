@@ -36,7 +36,7 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
     exchange = session.exchange
     waiting = state.unproven.pop(session.code, [])
     if exchange is not None:
-        waiting += [request.context for request in exchange.not_taken(body.taken) + exchange.unsent()]
+        waiting += exchange.not_taken(body.taken) + exchange.unsent()
     moved = [ask for ask in portable(state, waiting, mono) if retarget(state, ask, server, mono)]
     if state.pairs.get((session.own, session.peer)) is session:
         del state.pairs[session.own, session.peer]

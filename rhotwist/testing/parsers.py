@@ -140,6 +140,11 @@ def _hellos() -> list[bytes]:
     return found
 
 
+def _several() -> list[bytes]:
+    frames = _frames()[1:]
+    return [plain for room in (200, 1_200) for plain in frame.pack_several(frames, room)]
+
+
 def _frames() -> list[bytes]:
     random = Random("frames")
     some, wallet = random.randbytes(16), random.randbytes(32)
@@ -296,6 +301,7 @@ def _targets() -> dict[str, Target]:
         "wire.packet.read_header": Target(packet.read_header, _headers, (packet.read_header,)),
         "wire.packet.read_hello": Target(packet.read_hello, _hellos, (packet.read_hello,)),
         "wire.frame.read_frame": Target(frame.read_frame, _frames, (frame.read_frame, frame._wallets)),
+        "wire.frame.read_frames": Target(frame.read_frames, _several, (frame.read_frames, frame.read_frame)),
         "wire.message.decode": Target(_decode_message, _messages, (message.decode, message.compose)),
         "wire.datagram.split": Target(_split, lambda: [b"\0\3abcdefgh", b"\0\0abc", b"\0\2ab"], (datagram.split,)),
         "wire.datagram.unpack_address": Target(

@@ -76,10 +76,11 @@ def pack_control(schema: int, body: bytes) -> bytes:
 def pack_message(number: int, behind: int, hashcode: int, schema: int, rest: Rest) -> bytes:
     """The plain bytes of a message. number is taken mod 2**16; behind is below 256."""
     random, source, destination, body = rest
+    if not source and not destination:
+        return _MESSAGE.pack(MESSAGE, number & 0xFFFF, behind, hashcode, schema, random) + body
     kind = MESSAGE | (SOURCE if source else 0) | (DESTINATION if destination else 0)
-    return b"".join(
-        (_MESSAGE.pack(kind, number & 0xFFFF, behind, hashcode, schema, random), source, destination, body)
-    )
+    head = _MESSAGE.pack(kind, number & 0xFFFF, behind, hashcode, schema, random)
+    return b"".join((head, source, destination, body))
 
 
 def pack_reply(hashcode: int, schema: int, answers: bytes, random: bytes, body: bytes, confirm: bool = False) -> bytes:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform, get_args, get_origin
 
 import attrs
@@ -121,6 +122,8 @@ class Schema:
     layout: ClassVar[str]
     identifier: ClassVar[int]
     _plan: ClassVar[tuple[tuple[str, Field], ...]]
+    _packs: ClassVar[tuple[tuple[str, Callable[[Any], bytes]], ...]]
+    _takes: ClassVar[tuple[Callable[[bytes, int], tuple[Any, int]], ...]]
 
     def __init_subclass__(cls, *, name: str | None = None, version: int = 1) -> None:
         super().__init_subclass__()
@@ -146,6 +149,8 @@ class Schema:
             if isinstance(value, _Declared):
                 raise SchemaClash(f"{name}: {attribute} has a field but no type, such as {attribute}: str = text(200)")
         cls.schema_name, cls.schema_version, cls._plan = name, version, tuple(plan)
+        cls._packs = tuple((attribute, field.pack) for attribute, field in plan)
+        cls._takes = tuple(field.take for _, field in plan)
         cls.layout = " ".join(f"{attribute}:{field.layout}" for attribute, field in plan)
         cls.identifier = identifier(name, version, cls.layout)
         attrs.define(cls, frozen=True, slots=False)
@@ -153,7 +158,7 @@ class Schema:
     def encode(self) -> bytes:
         """The one byte string of this value. Raises LocalError, naming the field, for a value that does not fit."""
         try:
-            return b"".join([field.pack(getattr(self, name)) for name, field in self._plan])
+            return b"".join([pack(getattr(self, name)) for name, pack in self._packs])
         except LocalError:
             for name, field in self._plan:
                 try:
@@ -167,8 +172,8 @@ class Schema:
         """Read a body whole. Raises BadPacket for short, trailing or wrong bytes."""
         at = 0
         values = []
-        for _, field in cls._plan:
-            value, at = field.take(data, at)
+        for take in cls._takes:
+            value, at = take(data, at)
             values.append(value)
         if at != len(data):
             raise BadPacket("trailing")

@@ -18,12 +18,12 @@ HASH, OTHER = bytes([3]) * 32, bytes([4]) * 32
 class MatchTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.pending = PendingEvents()
-        self.event = self.pending.add(ANN, 77, HASH, 30.0, "context")
+        self.event = self.pending.add(Event(ANN, 77, HASH, 30.0))
 
-    def test_the_answer_fires_the_event_and_brings_its_context(self) -> None:
+    def test_the_answer_fires_the_event(self) -> None:
         self.assertIs(self.pending.match(ANN, 77, HASH), self.event)
         self.assertEqual((self.event.peer, self.event.hashcode, self.event.request_hash), (ANN, 77, HASH))
-        self.assertEqual((self.event.context, self.event.deadline, self.event.due), ("context", 30.0, 30.0))
+        self.assertEqual((self.event.deadline, self.event.due), (30.0, 30.0))
         self.assertNotIn(self.event, self.pending)
         self.assertEqual(len(self.pending), 0)
 
@@ -51,7 +51,7 @@ class MatchTests(SynchronousTestCase):
 
     def test_cancelling_a_fired_event_leaves_the_next_holder_of_its_hashcode_alone(self) -> None:
         self.pending.match(ANN, 77, HASH)
-        second = self.pending.add(BOB, 77, OTHER, 40.0)
+        second = self.pending.add(Event(BOB, 77, OTHER, 40.0))
         self.assertFalse(self.pending.cancel(self.event))
         self.assertIn(second, self.pending)
         self.assertNotIn(self.event, self.pending)
@@ -59,8 +59,8 @@ class MatchTests(SynchronousTestCase):
         self.assertEqual(self.pending.expire(40.0), [second])
 
     def test_a_hashcode_waits_for_one_answer_and_zero_for_none(self) -> None:
-        self.assertRaises(LocalError, self.pending.add, BOB, 77, OTHER, 5.0)
-        self.assertRaises(LocalError, self.pending.add, BOB, 0, OTHER, 5.0)
+        self.assertRaises(LocalError, self.pending.add, Event(BOB, 77, OTHER, 5.0))
+        self.assertRaises(LocalError, self.pending.add, Event(BOB, 0, OTHER, 5.0))
         self.assertIs(self.pending.match(ANN, 77, HASH), self.event)
 
     def test_a_redirected_event_answers_to_its_new_peer_only(self) -> None:
@@ -68,7 +68,7 @@ class MatchTests(SynchronousTestCase):
         self.assertIsNone(self.pending.match(ANN, 77, HASH))
         self.assertIs(self.pending.match(BOB, 77, HASH), self.event)
 
-    def test_an_event_shows_no_context(self) -> None:
+    def test_an_event_shows_no_hash(self) -> None:
         self.assertEqual(repr(self.event), "<Event 0000004d to 01010101 due 30.000>")
 
 
@@ -77,7 +77,7 @@ class TimeTests(SynchronousTestCase):
         self.pending = PendingEvents()
 
     def add(self, code: int, deadline: float) -> Event:
-        return self.pending.add(ANN, code, HASH, deadline)
+        return self.pending.add(Event(ANN, code, HASH, deadline))
 
     def test_events_time_out_in_order_of_time_and_ties_in_order_of_adding(self) -> None:
         late, early, tie = self.add(1, 20.0), self.add(2, 10.0), self.add(3, 20.0)
@@ -194,7 +194,7 @@ class PendingMachine(RuleBasedStateMachine):
     def add(self, code: int, peer: bytes, request: bytes, after: int) -> None:
         if code in self.model:
             return
-        self.model[code] = self.pending.add(peer, code, request, self.mono + after), self.mono + after
+        self.model[code] = self.pending.add(Event(peer, code, request, self.mono + after)), self.mono + after
 
     @rule(code=codes, peer=peers, request=hashes)
     def answer(self, code: int, peer: bytes, request: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.keys.pair import SeedKey
@@ -36,7 +38,7 @@ class Times(SynchronousTestCase):
 
     def ask(self, held: bool = False) -> None:
         exchange = self.session.requests(LIMITS)
-        exchange.submit(Outgoing(1, 2, (bytes(16), b"", b"", b""), None), 100.0)
+        exchange.submit(Outgoing((b"", 1, b"", inf), 2, (bytes(16), b"", b"", b"")), 100.0)
         if held:
             exchange.hold(1)
 

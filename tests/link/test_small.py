@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import hypothesis.strategies as st
 from hypothesis import given, settings
 from twisted.trial.unittest import SynchronousTestCase
@@ -28,7 +30,7 @@ class Ours(SynchronousTestCase):
         self.exchange = Exchange(Limits())
 
     def submit(self, code: int, mono: float = 0.0) -> bytes | None:
-        return self.exchange.submit(Outgoing(code, 7, REST, None), mono)
+        return self.exchange.submit(Outgoing((b"", code, b"", inf), 7, REST), mono)
 
     def test_numbers_count_up_and_behind_names_the_oldest_waited_for(self) -> None:
         said = [asked(self.submit(code)) for code in (11, 12, 13)]

@@ -16,7 +16,7 @@ from tests.net.fakes import FakeCore, FakeReactor, Time
 
 
 def event(hashcode: int = 1) -> Event:
-    return Event(b"p" * 32, hashcode, b"h" * 32, 130.0, None)
+    return Event(b"p" * 32, hashcode, b"h" * 32, 130.0)
 
 
 class RequestsTests(SynchronousTestCase):

@@ -88,9 +88,14 @@ class ReadTests(PortCase):
                 port = self.port(FakeSocket(coalesces=coalesces))
                 self.sock.endless = lambda data=data, segment=segment: (data, segment, FROM)
                 port.doRead()
-                # 64 coalesced ones are answered 16 at a time, so that both ends work at once
-                answered = 10 * 3 + 1 if segment and coalesces else 1
-                self.assertEqual((self.sock.reads, self.sink.settled), (10, answered))
+                self.assertEqual((self.sock.reads, self.sink.settled), (10, 1))
+
+    def test_full_datagrams_of_one_read_are_answered_two_at_a_time(self) -> None:
+        port = self.port(FakeSocket(coalesces=True))
+        self.sock.arrivals.append((b"x" * 6_000, 1_200, FROM))
+        port.doRead()
+        self.assertEqual([len(datagrams) for _, datagrams in self.sink.received], [2, 2, 1])
+        self.assertEqual(self.sink.settled, 3)
 
     def test_a_flood_of_errors_ends_a_read_by_count_too(self) -> None:
         port = self.port()

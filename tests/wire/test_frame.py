@@ -16,7 +16,9 @@ from rhotwist.wire.frame import (
     pack_control,
     pack_message,
     pack_reply,
+    pack_several,
     read_frame,
+    read_frames,
 )  # fmt: skip
 from tests.wire.support import mutated, refused
 
@@ -33,6 +35,9 @@ FRAMES = st.one_of(
     st.builds(lambda schema, rest: pack_message(0, 0, 0, schema, rest), U32, REST),
     st.builds(pack_reply, CODE, U32, st.just(HASH), st.just(RANDOM), SHORT, st.booleans()),
 )
+
+
+SHARED = FRAMES.filter(lambda frame: frame != b"\0")
 
 
 def packed(frame: Any) -> bytes:
@@ -113,3 +118,57 @@ class FrameTests(SynchronousTestCase):
         except BadPacket:
             return
         self.assertEqual(packed(frame), data)
+
+
+class SeveralTests(SynchronousTestCase):
+    def test_a_known_packet_of_two(self) -> None:
+        one, two = pack_control(1, b"a"), pack_control(2, b"bc")
+        known = bytes.fromhex("04" "0006" "010000000161" "0007" "01000000026263")
+        self.assertEqual(pack_several([one, two], 100), [known])
+        self.assertEqual(read_frames(pack_several([one, two], 100)[0]), [Control(1, b"a"), Control(2, b"bc")])
+
+    def test_one_alone_goes_as_it_is_whatever_its_size(self) -> None:
+        frame = pack_control(1, b"x" * 50)
+        self.assertEqual(pack_several([frame], 20), [frame])
+        self.assertEqual(pack_several([frame, frame], 20), [frame, frame])
+        self.assertEqual(read_frames(frame), [Control(1, b"x" * 50)])
+
+    def test_a_packet_is_filled_to_the_byte_and_not_beyond(self) -> None:
+        frames = [pack_control(number, b"12345") for number in range(5)]  # 10 bytes, 12 in company
+        self.assertEqual([len(plain) for plain in pack_several(frames, 37)], [37, 25])
+        self.assertEqual([len(plain) for plain in pack_several(frames, 36)], [25, 25, 10])
+
+    def test_a_big_one_between_small_ones_goes_alone_and_in_its_turn(self) -> None:
+        small, big = pack_control(1, b""), pack_control(2, b"x" * 90)
+        plains = pack_several([small, small, big, small, small], 60)
+        self.assertEqual([len(read_frames(plain)) for plain in plains], [2, 1, 2])
+
+    def test_what_one_packet_may_not_hold(self) -> None:
+        frame = pack_control(1, b"a")
+        size = len(frame).to_bytes(2, "big")
+        two = b"\4" + 2 * (size + frame)
+        for data, reason in (
+            (b"\4", "short"),
+            (b"\4" + size + frame, "short"),
+            (two + b"\0", "short"),
+            (two[:-1], "short"),
+            (two + b"\0\0", "short"),
+            (two + b"\0\1\0", "kind"),
+            (two + len(two).to_bytes(2, "big") + two, "kind"),
+        ):  # fmt: skip
+            self.assertEqual(refused(read_frames, data), reason, data)
+
+    @given(st.lists(SHARED, min_size=1, max_size=12), st.integers(1, 200))
+    def test_all_come_back_in_order_and_no_packet_of_several_is_too_big(self, frames: list[bytes], room: int) -> None:
+        plains = pack_several(frames, room)
+        self.assertEqual([packed(frame) for plain in plains for frame in read_frames(plain)], frames)
+        for plain in plains:
+            self.assertTrue(len(plain) <= room or len(read_frames(plain)) == 1)
+
+    @given(mutated(st.lists(SHARED, min_size=2, max_size=4).map(lambda frames: pack_several(frames, 2_000)[0])))
+    def test_other_bytes_are_refused_or_are_the_one_string_of_other_frames(self, data: bytes) -> None:
+        try:
+            frames = [packed(frame) for frame in read_frames(data)]
+        except BadPacket:
+            return
+        self.assertEqual(pack_several(frames, 70_000), [data])
