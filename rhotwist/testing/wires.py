@@ -146,8 +146,9 @@ class Wires:
         clock = self._network.clock
         if end.other is None:
             return
-        if not (end.stands and end.other.stands) or self._network.link(end.other.host, end.host).closed:
-            self._break(end)
+        if not end.stands or self._network.link(end.other.host, end.host).closed:
+            if not end.other.coming:  # else it hears first what was said before the end
+                self._break(end)
             return
         if end.host.paused:
             clock.later(0.01, self._arrive, end)
@@ -155,6 +156,8 @@ class Wires:
         while end.coming and end.coming[0][0] <= clock.now and end.other is not None:
             end.host.node.feed(end.stream, end.coming.popleft()[1], end.host.moment())
             end.host.act()
+        if not end.coming and end.other is not None and not end.other.stands:
+            self._break(end)
 
     def cut(self, host: Host, path: Path) -> None:
         """End a connection: the host hangs up."""
