@@ -23,16 +23,29 @@ from rhotwist.link.sizes import PathSizes
 
 #: A queue is seen when the round trip is beyond the least by this share and time: what noise alone seldom makes.
 SEEN_SHARE, SEEN_TIME = 1.1, 0.003
-#: Slow start ends there (HyStart, RFC 9406, says an eighth and 4 ms; quanta make more noise than single packets).
-START_SHARE, START_TIME = 1.25, 0.004
+#: Slow start ends when so many samples in a row are beyond this (HyStart++, RFC 9406 4.2: an eighth, 4 ms, 8).
+START_SHARE, START_TIME, START_SAMPLES = 1.125, 0.004, 4
+#: How fast the line delivers is measured over this share of a round trip, and this time at least.
+TRAIN_SHARE, TRAIN_TIME = 1 / 8, 0.010
+#: The better witness.
+SURE_SHARE, SURE_TIME = 1.25, 0.004
 #: A queue is too long there: one bandwidth-delay product stands in it.
 LONG_SHARE, LONG_TIME = 2.0, 0.005
+#: From this share of losses on that had no witness, a line is known for them. There whoever else uses it has long been
+#: driven back, and what is free may be taken faster than CUBIC does: by this share of the window a round trip.
+LOSSY, REGAIN = 0.01, 1 / 16
+#: No window is cut below this share of what the line has just carried: enough to drain the queue.
+DRAINING = 0.9
 #: Share of a round that hardly a line loses over which anything else works.
 HEAVY = 0.4
 #: A trial of losses ends when so many would have been lost had nothing changed.
-EXPECTED = 8.0
+EXPECTED = 12.0
 #: A queue that is ours shrinks to this share of its round trip or below when we step back to BETA.
 DRAINED = 0.85
+#: A round is suspicious when it lost this share more than usual, beyond what chance does.
+LEAP = 0.03
+#: A line on which losses go on below this share of the window where they began has losses of its own after all.
+PLAIN_LEAST = 0.4
 #: What a trial found holds this long, and twice as long the next time, up to the most.
 HOLD, HOLD_MOST = 10.0, 80.0
 #: The least round trip is forgotten after this long to twice this long: paths change.
@@ -65,8 +78,9 @@ class Controller:
     """
 
     __slots__ = (
-        "_crowded", "_cubic", "_excused", "_heard", "_hold", "_least_next", "_least_since", "_limited", "_limits",
-        "_lost", "_next", "_passed", "_plain", "_round", "_round_least", "_trial", "_usual", "_weight", "_wary",
+        "_crowded", "_cubic", "_delivered", "_excused", "_fastest", "_heard", "_hold", "_least_next", "_least_since",
+        "_limited", "_limits", "_lost", "_mark", "_next", "_over", "_passed", "_plain", "_plain_least", "_round",
+        "_round_least", "_train", "_trial", "_usual", "_weight", "_wary",
         "background", "inflight", "latest", "least", "reductions", "round_trip", "sizes", "slow_start", "variation",
         "window",
     )  # fmt: skip
@@ -89,12 +103,18 @@ class Controller:
         self._round = mono
         self._passed = self._lost = 0
         self._round_least = inf
+        self._delivered = 0
+        self._mark = (mono, 0)  # when the round before began, and what had been delivered by then
+        self._train = (mono, 0)  # since when the line's rate is being measured, and what had been delivered by then
+        self._fastest = 0.0
+        self._over = 0  # samples in a row that slow start should not see
         self._cubic = Cubic()
         self._excused = mono  # losses of what was sent before have had their answer
         self._usual, self._weight = 0.0, 0.0  # the share this line loses, and of how many packets that is known
         self._trial: _Trial | None = None
         self._wary = mono  # no trial of losses before
         self._plain = self._crowded = mono  # every loss counts until; no queue is too long until
+        self._plain_least = 0.0
         self._hold = HOLD
 
     # --- sending
@@ -112,6 +132,7 @@ class Controller:
         A quantum is what the rate brings in a millisecond: one packet on a slow line, a whole GSO send on a fast one.
         """
         if mono < self._next - 1e-9:
+            self._limited = True
             return 0
         room = self.window - self.inflight
         if room < size and self.inflight:
@@ -166,6 +187,7 @@ class Controller:
         used = self.inflight
         self.inflight -= size
         self._passed += size
+        self._delivered += size
         self._heard = mono
         if sample > 0:
             self._measured(sample, mono)
@@ -178,10 +200,10 @@ class Controller:
     def on_loss(self, size: int, sent_at: float, mono: float) -> None:
         """size bytes are taken for lost; the newest of them was sent at sent_at."""
         self.inflight -= size
-        self._lost += size
         if sent_at <= self._excused:
             return
-        if self.background or mono < self._plain or self.latest > SEEN_SHARE * self.least + SEEN_TIME:
+        self._lost += size
+        if self.background or mono < self._plain or self.latest > self._seen():
             self._reduce(mono)
 
     def on_timeout(self, size: int, mono: float) -> None:
@@ -204,6 +226,11 @@ class Controller:
             self.variation += (abs(sample - self.round_trip) - self.variation) / 4
             self.round_trip += (sample - self.round_trip) / 8
         self._round_least = min(self._round_least, sample)
+        if self.slow_start:
+            self._watch_train(mono)
+            self._over = self._over + 1 if sample > START_SHARE * self.least + START_TIME else 0
+            if self._over >= START_SAMPLES:
+                self._start_ends(mono)
         if mono - self._least_since > LEAST_KEPT:
             self.least, self._least_next, self._least_since = self._least_next, inf, mono
         self._least_next = min(self._least_next, sample)
@@ -226,20 +253,61 @@ class Controller:
         elif self.background:
             window += PACKET * size / window
         else:
-            window += self._cubic.gain(window, size, self.round_trip, mono)
+            gain = self._cubic.gain(window, size, self.round_trip, mono)
+            if self._lossy() and self.latest < SEEN_SHARE * self.least + SEEN_TIME:
+                gain = max(gain, size * REGAIN)
+            window += gain
         self.window = min(window, float(self._limits.object_window))
 
     def _reduce(self, mono: float) -> None:
         """Congestion: once a round trip, since what is under way now was sent before this answer to it."""
         if self.slow_start:
             self._cubic.top = 0.0
+        if mono < self._plain and self.window * BETA < self._plain_least:
+            self._plain, self._wary = mono, mono + self._hold
         self._cubic.cut(self.window)
-        self.window = max(2.0 * PACKET, self.window * BETA)
+        least = 0.0 if mono < self._plain else min(DRAINING * self._carried(mono), self.window)
+        self.window = max(2.0 * PACKET, self.window * BETA, least)
         self.slow_start = False
         self._excused = mono
         self.reductions += 1
 
+    def _seen(self) -> float:
+        """The round trip beyond which a queue stands witness. A line known for losses of its own needs a better one."""
+        if self._lossy():
+            return SURE_SHARE * self.least + SURE_TIME
+        return SEEN_SHARE * self.least + SEEN_TIME
+
+    def _lossy(self) -> bool:
+        return self._weight >= 100 and self._usual >= LOSSY
+
+    def _carried(self, mono: float) -> float:
+        """Bytes that the line has carried of late in one round trip without a queue."""
+        since, delivered = self._mark
+        share = 1 - min(self._usual, 0.5)
+        return (self._delivered - delivered) / max(mono - since, 1e-6) * self.least / share
+
+    def _watch_train(self, mono: float) -> None:
+        since, delivered = self._train
+        if mono - since >= max(TRAIN_SHARE * self.least, TRAIN_TIME):
+            self._fastest = max(self._fastest, (self._delivered - delivered) / (mono - since))
+            self._train = (mono, self._delivered)
+
+    def _start_ends(self, mono: float) -> None:
+        """The queue has begun to fill, and as much again is on its way: keep what the line has shown to carry.
+
+        Packets that queued come out at the line's own rate, whatever ours was.
+        """
+        carries = START_SHARE * self._fastest * self.least
+        self.window = min(self.window, max(carries, float(self._limits.object_flight)))
+        self._excused = mono
+        self._cubic.top = 0.0
+        self._cubic.rest()
+        self.slow_start = False
+        self._over = 0
+
     def _new_round(self, mono: float) -> None:
+        self._mark = (self._round, self._delivered - self._passed)
         self._round = mono
         self._passed = self._lost = 0
         self._round_least = inf
@@ -250,8 +318,6 @@ class Controller:
         if self._trial is not None:
             self._judge(self._trial, passed, lost, least, mono)
             return
-        if self.slow_start and inf > least > START_SHARE * self.least + START_TIME:
-            self.slow_start = False
         if self.background:
             if inf > least > self.least + self._limits.object_queue and self._excused < mono - self.round_trip:
                 self._reduce(mono)
@@ -266,7 +332,7 @@ class Controller:
         if packets < 1:
             return
         usual = self._usual * packets
-        leap = self._weight >= 100 and missing - usual > 3 + 3 * sqrt(usual)
+        leap = self._weight >= 100 and missing - usual > 3 + 3 * sqrt(usual) + LEAP * packets
         heavy = missing >= 6 and missing > HEAVY * packets
         if (leap or heavy) and mono >= self._wary and mono >= self._plain and self._excused < mono - self.round_trip:
             self._try(_Trial(self.window, self._cubic.top, share=missing / packets), mono)
@@ -296,8 +362,8 @@ class Controller:
         if expected < EXPECTED and trial.rounds < 10:
             return
         self._trial = None
-        if trial.lost / PACKET < expected / 2:
-            self._plain = mono + self._hold
+        if trial.lost / PACKET < min(expected / 2, 1 + LOSSY * packets):
+            self._plain, self._plain_least = mono + self._hold, PLAIN_LEAST * trial.window
             self._hold = min(2 * self._hold, HOLD_MOST)
         else:
             self._take_back(trial)

@@ -7,6 +7,8 @@ from rhotwist.wire.object_packet import CLASSES, START_CLASS
 
 #: Probes of one size that may stay unanswered before it is let be.
 TRIES = 2
+#: An object that has less to send than so many of them does not probe for a size.
+WORTH = 16
 
 
 class PathSizes:
@@ -36,7 +38,7 @@ class PathSizes:
         if mono >= self._again:
             self._bad = len(CLASSES)
         wanted = self.best + 1
-        return wanted if wanted < self._bad and CLASSES[wanted] <= room else None
+        return wanted if wanted < self._bad and WORTH * CLASSES[wanted] <= room else None
 
     def probing(self, size_class: int, mono: float, patience: float) -> None:
         """A probe goes out now; another may after patience seconds."""

@@ -55,7 +55,6 @@ class Transfer:
         self._data: dict[int, bytes] = {}
         self._offers: dict[int, Offer] = {}
         self._next = 1
-        self._turn = 0
         self._at = inf
         self._ack_at: dict[int, float] = {}
         while len(self.senders) < abreast and self.sizes:
@@ -90,16 +89,12 @@ class Transfer:
         self.clock.later(max(0.5, 2 * self.control.round_trip), self._offer, number)
 
     def _pump(self, _: object = None) -> None:
-        """Let every sender send what it may, in turn."""
-        now, idle = self.clock.now, 0
-        while idle < len(self.senders):
-            order = list(self.senders)
-            self._turn += 1
-            number = order[self._turn % len(order)]
-            run = self.senders[number].burst(now)
-            idle = 0 if run else idle + 1
-            for datagram in run:
-                self._send(number, datagram)
+        """Let every sender send what it may, the oldest first."""
+        now = self.clock.now
+        for number, sender in self.senders.items():
+            while run := sender.burst(now):
+                for datagram in run:
+                    self._send(number, datagram)
         for number, sender in list(self.senders.items()):
             if sender.beat_due(now):
                 self._say(self.there, 8, self._beat, number)
@@ -170,7 +165,7 @@ class Transfer:
             return
         was = receiver.whole
         self.arrived += receiver.take([datagram], self.clock.now) * (len(datagram) - 32)
-        if receiver.whole and not was and bytes(receiver.view()) != self._data.pop(number):
+        if receiver.whole and not was and bytes(receiver.hand_over()) != self._data.pop(number):
             self.wrong += 1
         self._answer(number)
 
