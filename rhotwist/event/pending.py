@@ -20,7 +20,7 @@ class Event:
     """One fired message object; owners add what they know of it in a subclass. deadline, due and idle are seconds of
     the monotonic clock.
 
-    deadline never moves; due is when the event times out as things stand: at the deadline, or idle seconds after the
+    deadline moves only for a big object, which has time according to its size; due is when the event times out as things stand: at the deadline, or idle seconds after the
     last progress if that comes first. peer and request_hash may be set anew by the owner while the event is pending,
     when a redirect sends the request elsewhere.
     """
@@ -78,6 +78,11 @@ class PendingEvents(Generic[E]):
         del self._live[hashcode]
         return event
 
+    def find(self, peer: bytes, hashcode: int) -> E | None:
+        """The event with that hashcode that this peer was asked; it stays pending."""
+        event = self._live.get(hashcode)
+        return event if event is not None and event.peer == peer else None
+
     def cancel(self, event: E) -> bool:
         """Withdraw an event. False if it was not pending any more: it has fired, timed out or been cancelled."""
         if self._live.get(event.hashcode) is not event:
@@ -93,7 +98,7 @@ class PendingEvents(Generic[E]):
             self._push(event)
 
     def progress(self, event: E, mono: float) -> None:
-        """Something came of the event at mono: its idle time starts again. Never moves the deadline."""
+        """Something came of the event at mono: its idle time starts again. Never beyond the deadline."""
         due = min(event.deadline, mono + event.idle)
         if due > event.due:
             event.due = due

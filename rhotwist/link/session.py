@@ -38,7 +38,7 @@ class Session:
 
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",
-        "heard", "identity", "keep", "keep_step", "own", "path", "peer", "peer_done", "proven_own", "proven_peer",
+        "heard", "identity", "keep", "keep_step", "objects", "own", "path", "peer", "peer_done", "proven_own", "proven_peer",
         "ratchet", "redialled", "redirect", "roam", "seal", "streams", "successor", "suite", "touched", "warm",
         "welcome", "welcomes",
     )  # fmt: skip
@@ -59,6 +59,7 @@ class Session:
         self.continues: Session | None = None
         self.successor: Session | None = None
         self.exchange: Exchange[Any] | None = None
+        self.objects: Any = None  # node.objects.Objects, from the first big one on
         self.ratchet: Ratchet | None = None
         self.streams: StreamSeal | None = None
         self.roam: Candidate | None = None

@@ -76,8 +76,8 @@ class Exchange(Generic[R]):
     """The requests of one session, both ways. Times are mono seconds."""
 
     __slots__ = (
-        "_floor", "_late", "_limits", "_next", "_patience", "_top", "_working", "heard", "held", "kept", "outstanding",
-        "round_trip", "taken", "variation", "waiting",
+        "_floor", "_late", "_limits", "_next", "_patience", "_top", "_working", "heard", "held", "kept", "objects",
+        "outstanding", "round_trip", "taken", "variation", "waiting",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -96,6 +96,8 @@ class Exchange(Generic[R]):
         self._late: dict[int, Taken] = {}
         self.heard = 0.0
         self.kept = 0
+        #: Objects of ours under way beside: they keep the session busy.
+        self.objects = 0
 
     # --- ours
 
@@ -240,6 +242,13 @@ class Exchange(Generic[R]):
         """One more than the highest number of theirs we acted on, mod 2**16."""
         return (self._top + 1) & 0xFFFF
 
+    def adopt(self, number: int, hashcode: int, hash_: bytes, mono: float) -> Taken:
+        """A request of theirs that came as an object, under a number below 0: its reply is pushed until Got."""
+        taken = self.taken[number] = Taken(number, hashcode, hash_, mono)
+        taken.told = True
+        self.kept += OVERHEAD
+        return taken
+
     def reply(self, taken: Taken, frame: bytes, mono: float) -> None:
         """Keep the reply to a request of theirs; one that was said to be worked at is pushed until Got."""
         if self.taken.get(taken.number) is not taken:
@@ -276,7 +285,7 @@ class Exchange(Generic[R]):
     @property
     def busy(self) -> bool:
         """Something of ours is under way, or a pushed reply is unconfirmed."""
-        return bool(self.outstanding or self.held or self._late)
+        return bool(self.outstanding or self.held or self._late or self.objects)
 
     @property
     def empty(self) -> bool:

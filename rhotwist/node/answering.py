@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from rhotwist.errors import BadPacket, HandlerFailed, LocalError, NotProven, NotSpoken, Overloaded, Refused, TooBig
-from rhotwist.link.messages import Proofs, Prove, Reach, Reached, Redirect, Refusal, RefusalCode, Working
+from rhotwist.errors import BadPacket, HandlerFailed, LocalError, NotProven, NotSpoken, Overloaded, Refused
+from rhotwist.link.messages import Offer, Proofs, Prove, Reach, Reached, Redirect, Refusal, RefusalCode, Working
 from rhotwist.link.session import Session
 from rhotwist.link.small import Taken, Verdict
 from rhotwist.moment import Moment
+from rhotwist.node import taking
 from rhotwist.node.asking import parties
 from rhotwist.node.jobs import Call
+from rhotwist.node.objects import check_size, stir
 from rhotwist.node.state import State
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, wallet_of
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.frame import Said, pack_control, pack_reply
-from rhotwist.wire.message import NO_HASH, object_hash
+from rhotwist.wire.message import NO_HASH, compose, object_hash
 from rhotwist.wire.schema import Schema
 
 _NEW = Verdict.NEW
 #: Requests that the node answers by itself.
-_OWN = frozenset((Prove.identifier, Reach.identifier))
+_OWN = frozenset((Prove.identifier, Reach.identifier, Offer.identifier))
 #: Wallets that a peer may prove in one session.
 PROVEN = 256
 
@@ -45,21 +47,21 @@ def said(state: State, session: Session, frame: Said, path: Path, mono: float) -
         if taken is not None and (session.due is None or taken.due < session.due):
             state.schedule(session, taken.due)
     if greed > 1.0:
-        _refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
+        refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
     elif destination is not session.own and destination not in state.wallets:
-        _refuse(state, session, taken, RefusalCode.NOT_HERE, mono)
+        refuse(state, session, taken, RefusalCode.NOT_HERE, mono)
     elif frame.schema in _OWN:
         _own(state, session, taken, frame, path, mono)
     else:
         schema = state.handled.get(frame.schema)
         if schema is None:
-            _refuse(state, session, taken, RefusalCode.NOT_SPOKEN, mono)
+            refuse(state, session, taken, RefusalCode.NOT_SPOKEN, mono)
             return
         try:
             body = schema.decode(frame.body)
         except BadPacket:
             state.counters["bad body"] += 1
-            _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
+            refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
             return
         state.jobs.append(Call(session.peer, source, destination, body, named, path, session, taken))
 
@@ -108,15 +110,17 @@ def _own(state: State, session: Session, taken: Taken | None, frame: Said, path:
         if frame.schema == Reach.identifier:
             Reach.decode(frame.body)
             reply: Schema = Reached(seen=path.address)
+        elif frame.schema == Offer.identifier:
+            reply = taking.offered(state, session, Offer.decode(frame.body), mono)
         else:
             request = Prove.decode(frame.body)
             if len(session.proven_peer) + len(request.own) > PROVEN:
-                _refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
+                refuse(state, session, taken, RefusalCode.OVERLOADED, mono)
                 return
             reply = _prove(state, session, request)
     except BadPacket as error:
         state.counters[error.reason] += 1
-        _refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
+        refuse(state, session, taken, RefusalCode.BAD_BODY, mono)
         return
     _reply(state, session, taken, reply, mono)
 
@@ -150,7 +154,16 @@ def answer(state: State, call: Call, reply: Schema | Refused | NotProven, moment
         session = session.successor
     if taken.frame is not None or session.exchange is None or session.exchange.taken.get(taken.number) is not taken:
         return
-    _reply(state, session, taken, _refusal(reply) if isinstance(reply, Exception) else reply, moment.mono)
+    if session.objects is not None and session.objects.replies(taken):
+        return
+    said = _refusal(reply) if isinstance(reply, Exception) else reply
+    body = _reply(state, session, taken, said, moment.mono)
+    if body is not None:
+        check_size(state.limits, said, body)
+        message = compose(said.identifier, call.destination, call.source, taken.hash, state.salt(), body)
+        stir(state, session).answer(state, message, taken)
+    if session.objects is not None:
+        session.objects.let_go(state, taken.number)
 
 
 def _owe(session: Session, taken: Taken) -> None:
@@ -171,21 +184,23 @@ def _refusal(error: Exception) -> Refusal:
     return Refusal(code=code, said=told.encode("utf-8", "replace")[:200].decode("utf-8", "ignore"))
 
 
-def _refuse(state: State, session: Session, taken: Taken | None, code: RefusalCode, mono: float) -> None:
+def refuse(state: State, session: Session, taken: Taken | None, code: RefusalCode, mono: float) -> None:
+    """Do not act on a message of theirs, and say why if it wanted an answer."""
     state.counters[f"refused {code.name.lower()}"] += 1
     if taken is not None:
         _reply(state, session, taken, Refusal(code=code), mono)
 
 
-def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: float) -> None:
+def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: float) -> bytes | None:
+    """Reply in a small packet; the body if that is too big for one."""
     exchange = session.exchange
     if exchange is None:
-        return
+        return None
     if not isinstance(reply, Schema):
         raise LocalError(f"{type(reply).__name__} is no Schema and no refusal")
     body = reply.encode()
     if len(body) > state.room:
-        raise TooBig(f"{reply.schema_name}: a body of {len(body)} bytes; one small packet carries at most {state.room}")
+        return body
     frame = pack_reply(taken.hashcode, reply.identifier, taken.hash, state.salt(), body, taken.told)
     before = exchange.kept
     exchange.reply(taken, frame, mono)
@@ -194,3 +209,4 @@ def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: fl
     state.send(session, frame)
     if taken.told:
         state.schedule(session, taken.due)
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from rhotwist.errors import (
     BadKey,
     BadPacket,
@@ -14,15 +16,15 @@ from rhotwist.errors import (
     RequestFailed,
     SessionLost,
     TimedOut,
-    TooBig,
     Unreachable,
     WrongReply,
 )
 from rhotwist.keys.address import Address, format_address
 from rhotwist.keys.pair import SeedKey, check_key
-from rhotwist.link.messages import Got, Proofs, Prove, Reached, Refusal, RefusalCode
+from rhotwist.link.messages import Got, Offer, Proofs, Prove, Reached, Refusal, RefusalCode
 from rhotwist.link.session import Session
 from rhotwist.node import jobs
+from rhotwist.node.objects import check_size, stir
 from rhotwist.node.state import Ask, State, body_room
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, wallet_of
 from rhotwist.secret.suite import SUITES
@@ -33,6 +35,10 @@ from rhotwist.wire.schema import Request, Schema
 
 #: Proofs given and asked for in one Prove.
 PROOFS_AT_ONCE = 4
+#: Requests of the protocol that mean something in one session only.
+_BOUND = frozenset((Prove.identifier, Offer.identifier))
+
+
 def compose_ask(
     state: State, peer: bytes, body: Schema, *, identity: SeedKey, source: SeedKey | None, destination: bytes | None,
     paths: tuple[Path, ...],
@@ -50,13 +56,15 @@ def compose_ask(
             check_key(destination)
         named = (source is not None and source.public != identity.public) + (destination not in (None, peer))
         room = body_room(state.limits, named)
-    if len(data) > room:
-        raise TooBig(f"{body.schema_name}: a body of {len(data)} bytes; one small packet carries at most {room}")
     reply = type(body).reply if isinstance(body, Request) else None
-    return Ask(
+    ask = Ask(
         identity, peer, body.identifier, data, reply=reply, source=source, destination=destination,
         random=state.salt(), paths=paths,
     )  # fmt: skip
+    if len(data) > room:
+        check_size(state.limits, body, data)
+        ask.big = True
+    return ask
 
 
 def begin(state: State, ask: Ask, deadline: float, mono: float) -> None:
@@ -96,6 +104,9 @@ def offer(state: State, session: Session, ask: Ask, mono: float) -> None:
 
 def submit(state: State, session: Session, ask: Ask, mono: float) -> None:
     """Hand an ask that needs no proof to the session's exchange."""
+    if ask.big:
+        stir(state, session).fresh.append(ask)
+        return
     ask.rest = _rest(session, ask)
     if not ask.hashcode:
         state.send(session, pack_message(0, 0, 0, ask.schema, ask.rest))
@@ -202,12 +213,12 @@ def of(session: Session) -> list[Ask]:
 
 
 def portable(state: State, asks: list[Ask], mono: float) -> list[Ask]:
-    """Those of these asks that still wait and can go to another session. Proofs are good in one session alone: what
-    was asked for them ends here, and those that wait for them have them asked for anew.
+    """Those of these asks that still wait and can go to another session. Proofs and offers are good in one session
+    alone: what was asked for them ends here, and those that wait for them have them asked for anew.
     """
     kept = []
     for ask in asks:
-        if ask.schema != Prove.identifier:
+        if ask.schema not in _BOUND:
             if waits(state, ask):
                 kept.append(ask)
         elif state.pending.cancel(ask):
@@ -269,7 +280,11 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
     outcome = _outcome(ask, frame)
     if ask.schema == Prove.identifier:
         _proven(state, session, ask, outcome, mono)
+    elif ask.schema == Offer.identifier:
+        stir(state, holder).offer_over(ask, outcome)
     else:
+        if ask.big:
+            stir(state, holder).settled.append(ask)
         if isinstance(outcome, Reached) and request is not None:
             suite = SUITES[session.suite]
             outcome = jobs.Reached(session.peer, suite.name, bool(suite.kem), mono - request.sent, outcome.seen)
@@ -328,12 +343,16 @@ def ended(state: State, ask: Ask, error: RequestFailed, mono: float) -> None:
         waiting = state.unproven.get(session.code, [])
         if ask in waiting:
             waiting.remove(ask)
+        if session.objects is not None:
+            stir(state, session).withdrawn.append(ask)
     else:
         dialing = state.dials.get((ask.identity.public, ask.peer))
         if dialing is not None and ask in dialing.waiting:
             dialing.waiting.remove(ask)
     if ask.schema == Prove.identifier and session is not None:
         _proven(state, session, ask, error, mono)
+    elif ask.schema == Offer.identifier and session is not None:
+        stir(state, session).offer_over(ask, error)
     else:
         state.jobs.append(jobs.Fired(ask, error))
 
@@ -344,13 +363,16 @@ def expire(state: State, mono: float) -> None:
         if ask.session is None:
             error: RequestFailed = Unreachable("nobody who holds that key answered at that address")
         else:
-            error = TimedOut(f"no reply within {ask.deadline - ask.started:.3g} s")
+            patience = min(ask.idle, ask.deadline - ask.started)
+            error = TimedOut(f"no {'sign of a ' if ask.idle < inf else ''}reply within {patience:.3g} s")
         ended(state, ask, error, mono)
 
 
 def lose(state: State, session: Session, why: str, mono: float) -> list[Ask]:
     """Fail what was sent over a session that is gone; what was not sent comes back, to go elsewhere."""
     unsent = state.unproven.pop(session.code, [])
+    if session.objects is not None:
+        unsent += session.objects.not_begun()
     exchange, session.exchange = session.exchange, None
     if exchange is None:
         return unsent

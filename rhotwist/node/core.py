@@ -14,15 +14,16 @@ from collections.abc import Sequence
 
 from rhotwist.errors import BadPacket, Cancelled, Closed, LocalError, NotProven, Refused, SessionLost, TableFull
 from rhotwist.event.pending import Event
-from rhotwist.keys.pair import SeedKey
+from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.limits import Limits
 from rhotwist.link.gate import Pending
-from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Proofs, Prove, Reach, Welcome
+from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Have, Offer, Proofs, Prove, Reach, Welcome
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment, Rng
-from rhotwist.node import answering, asking, opening, speaking, streams, tending
+from rhotwist.node import answering, asking, opening, speaking, streams, taking, tending, turning
 from rhotwist.node.digest import digest
 from rhotwist.node.jobs import Call, Job, Solve
+from rhotwist.node.objects import Objects
 from rhotwist.node.state import Ask, Dialing, Sibling, State
 from rhotwist.node.streams import Connecting, Streams
 from rhotwist.secret.cookie import StatelessSecrets
@@ -32,11 +33,11 @@ from rhotwist.secret.suite import DEFAULT_ORDER
 from rhotwist.secret.table import GRAIN
 from rhotwist.wire.datagram import Burst, Path
 from rhotwist.wire.frame import Answered, Control, Frame, Said, pack_control, read_frame, read_frames
-from rhotwist.wire.packet import ACCEPT, FINISH, HEADER, HELLO, RETRY, SMALL, TAG_SIZE, read_header
+from rhotwist.wire.packet import ACCEPT, FINISH, HEADER, HELLO, OBJECT, RETRY, SMALL, TAG_SIZE, read_header
 from rhotwist.wire.schema import Request, Schema
 
 _LEAST_SMALL = HEADER + TAG_SIZE
-_SMALL, _ANSWERED, _SAID = SMALL, Answered, Said
+_SMALL, _OBJECT, _ANSWERED, _SAID = SMALL, OBJECT, Answered, Said
 
 
 class Node(Connecting):
@@ -55,7 +56,7 @@ class Node(Connecting):
             key, limits=limits, rng=rng, kem=kem, order=suites, secrets=shared or StatelessSecrets.alone(rng),
             siblings=tuple(sibling for sibling in siblings if sibling.key != key.public), private_net=private_net,
         )  # fmt: skip
-        for schema in (Prove, Proofs, Reach):
+        for schema in (Prove, Proofs, Reach, Offer, Have):
             self._state.vocabulary.add(schema)
 
     @property
@@ -75,12 +76,22 @@ class Node(Connecting):
 
     # --- what it speaks --------------------------------------------------------------------------------------------
 
-    def handle(self, schema: type[Schema]) -> None:
-        """Messages of this schema become Call jobs from now on. Raises SchemaClash."""
+    def handle(self, schema: type[Schema], *, watch: bool = False) -> None:
+        """Messages of this schema become Call jobs from now on, and with watch Arriving jobs before. Raises
+        SchemaClash."""
         self._state.vocabulary.add(schema)
         if issubclass(schema, Request):
             self._state.vocabulary.add(schema.reply)
         self._state.handled[schema.identifier] = schema
+        if watch:
+            self._state.watched.add(schema.identifier)
+
+    def admit(self, peer: bytes, on: bool = True) -> None:
+        """Take objects up to ``Limits.object_max`` from whoever holds this key, as from those we call ourselves."""
+        if on:
+            self._state.peers.add(check_key(peer))
+        else:
+            self._state.peers.discard(peer)
 
     def add_wallet(self, wallet: SeedKey) -> None:
         """A wallet is hot here: messages to it are taken, and its proof is given to an initiator that asks for it."""
@@ -99,12 +110,14 @@ class Node(Connecting):
     def fire(
         self, peer: bytes, body: Schema, moment: Moment, *, timeout: float | None = None, paths: Sequence[Path] = (),
         identity: SeedKey | None = None, source: SeedKey | None = None, destination: bytes | None = None,
+        background: bool = False, watch: bool = False,
     ) -> Event:  # fmt: skip
         """Send a request to whoever holds the key peer; its one outcome is a Fired job with this Event.
 
-        timeout is seconds, ``math.inf`` for never. paths are where to look for peer if no session is open. identity
-        is who we are to the peer, the node's key if None; source a wallet we speak for, destination a wallet we speak
-        to. Raises LocalError at once for what can never be sent.
+        timeout is seconds, ``math.inf`` for never; of a body or a reply too big for one packet, seconds without
+        progress. paths are where to look for peer if no session is open. identity is who we are to the peer, the node's
+        key if None; source a wallet we speak for, destination a wallet we speak to. background lets all else on the way
+        go first, watch asks for Progress jobs. Raises LocalError at once for what can never be sent.
         """
         state = self._state
         if not isinstance(body, Request):
@@ -113,8 +126,11 @@ class Node(Connecting):
         patience = state.limits.request_timeout if timeout is None else timeout
         if not patience > 0:
             raise LocalError(f"a timeout of {timeout} s is not above 0")
+        ask.background, ask.watched = background, watch
         asking.begin(state, ask, moment.mono + patience, moment.mono)
         opening.route(state, ask, moment)
+        if state.stirred:
+            turning.turn(state, moment.mono)
         return ask
 
     def tell(
@@ -122,7 +138,10 @@ class Node(Connecting):
         identity: SeedKey | None = None, source: SeedKey | None = None, destination: bytes | None = None,
     ) -> None:  # fmt: skip
         """Send a message that wants no answer: once, and lost if the net loses it. Arguments as for ``fire``."""
-        opening.route(self._state, self._compose(peer, body, paths, identity, source, destination), moment)
+        state = self._state
+        opening.route(state, self._compose(peer, body, paths, identity, source, destination), moment)
+        if state.stirred:
+            turning.turn(state, moment.mono)
 
     def ping(
         self, peer: bytes, moment: Moment, *, timeout: float | None = None, paths: Sequence[Path] = (),
@@ -146,6 +165,7 @@ class Node(Connecting):
         """Withdraw a request: its outcome is Cancelled, unless it has one already."""
         if isinstance(event, Ask):
             asking.fail(self._state, event, Cancelled("the caller withdrew the request"), moment.mono)
+            turning.turn(self._state, moment.mono)
 
     def keep_alive(self, peer: bytes, moment: Moment, *, identity: SeedKey | None = None, on: bool = True) -> bool:
         """Keep the NATs between us and peer open from now on, or stop; False if there is no session to keep."""
@@ -164,9 +184,11 @@ class Node(Connecting):
     def answer(self, call: Call, reply: Schema | Refused | NotProven, moment: Moment) -> None:
         """Answer a Call, at once or any time later. A second answer, or one whose session is gone, does nothing.
 
-        Raises LocalError for a reply that no small packet carries; the call can then still be answered.
+        Raises LocalError for a reply that no object carries; the call can then still be answered.
         """
         answering.answer(self._state, call, reply, moment)
+        if self._state.stirred:
+            turning.turn(self._state, moment.mono)
 
     # --- the world -------------------------------------------------------------------------------------------------
 
@@ -174,6 +196,7 @@ class Node(Connecting):
         """Take what came over a path, in order. Never raises for anything that is in a datagram."""
         state = self._state
         sessions = state.sessions.sessions
+        pieces: list[bytes] = []
         for data in datagrams:
             try:
                 if data and data[0] & 15 == _SMALL:
@@ -184,10 +207,16 @@ class Node(Connecting):
                     if session is None:
                         session = self._fresh(code)
                     self._small(session, data, path, moment)
+                elif data and data[0] & 15 == _OBJECT:
+                    pieces.append(data)  # behind what came with them: that may be what offers them
                 else:
                     self._stranger(data, path, moment)
             except BadPacket as error:
                 state.counters["drop " + error.reason] += 1
+        if pieces:
+            taking.arrived(state, pieces, moment.mono)
+        if state.stirred:
+            turning.turn(state, moment.mono)
 
     def _fresh(self, code: int) -> Session:
         """A session of ours that is not confirmed yet, and so in no table."""
@@ -310,8 +339,12 @@ class Node(Connecting):
                 opening.tick_dial(state, item, moment)
             elif isinstance(item, Session):
                 tending.tend(state, item, moment)
+            elif isinstance(item, Objects):
+                turning.tick(state, item, mono)
             elif isinstance(item, Streams):
                 streams.look(state, moment)
+        if state.stirred:
+            turning.turn(state, mono)
 
     def deadline(self) -> float | None:
         """When ``tick`` wants to be called, mono seconds; None for never."""
@@ -358,6 +391,7 @@ class Node(Connecting):
             "connections": len(state.streams.by_path),
             "pending_requests": len(state.pending),
             "reserved_bytes": state.reserved,
+            "object_bytes": state.object_bytes,
             "puzzle_bits": state.gate.difficulty.bits,
             "curve_operations": OPERATIONS.total,
             "wallets": len(state.wallets),

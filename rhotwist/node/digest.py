@@ -7,6 +7,7 @@ from typing import Any
 
 from rhotwist.link.session import Session
 from rhotwist.link.small import Exchange
+from rhotwist.node.objects import Objects
 from rhotwist.node.state import Dialing, State
 
 
@@ -22,6 +23,7 @@ def digest(state: State) -> bytes:
     parts.append([(path, datagrams) for path, datagrams in sorted(state.out.items())])
     parts.append([(session.code, frames) for session, frames in state.frames.items()])
     parts.append(sorted((path, stream.ours, stream.proven) for path, stream in state.streams.by_path.items()))
+    parts.append([sorted(state.bulk.items()), sorted(state.peers), sorted(state.watched), state.object_bytes])
     parts.append(len(state.jobs))
     parts.append(sorted((code, len(asks)) for code, asks in state.unproven.items()))
     return hashlib.sha256(repr(parts).encode() + state.gate.digest()).digest()
@@ -37,8 +39,17 @@ def _session(session: Session) -> tuple[object, ...]:
         session.code, session.own, session.peer, session.path, session.confirmed, session.suite, session.binding,
         sorted(session.proven_own), sorted(session.proven_peer), session.peer_done, session.ends is None,
         session.redirect, session.roam and (session.roam.path, session.roam.data, session.roam.got, session.roam.sent),
-        session.seal.digest(), session.streams and session.streams.digest(), session.ratchet and session.ratchet.phase.value,
-        session.exchange and _exchange(session.exchange),
+        session.seal.digest(), session.streams and session.streams.digest(),
+        session.ratchet and session.ratchet.phase.value,
+        session.exchange and _exchange(session.exchange), session.objects and _objects(session.objects),
+    )  # fmt: skip
+
+
+def _objects(objects: Objects) -> tuple[object, ...]:
+    return (
+        objects.last_id, objects.bytes_out, objects.reserved, sorted(objects.owed.items()), list(objects.over),
+        [(parcel.id, parcel.named, parcel.tries) for parcel in (*objects.out.values(), *objects.line)],
+        [(id, it.offer.named, it.whole, it.inner and it.inner.progress) for id, it in objects.incoming.items()],
     )  # fmt: skip
 
 

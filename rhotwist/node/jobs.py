@@ -36,6 +36,25 @@ class Call:
         return self._taken is not None
 
 
+class Progress(NamedTuple):
+    """An event that somebody watches is further: done of total bytes have arrived, there or here."""
+
+    event: Event
+    done: int
+    total: int
+
+
+class Arriving(NamedTuple):
+    """A message for a handler that wants to know is coming: who says it to whom, its hash, done of total bytes."""
+
+    schema: type[Schema]
+    source: bytes
+    destination: bytes
+    hash: bytes
+    done: int
+    total: int
+
+
 class Fired(NamedTuple):
     """An event has its one outcome: the reply, a Pong of ``Node.ping``, or a RequestFailed."""
 
@@ -75,12 +94,6 @@ class Hang(NamedTuple):
     why: str
 
 
-class Write(NamedTuple):
-    """Something waits for a connection: pull it."""
-
-    path: Path
-
-
 @attrs.frozen
 class Reached:
     """The outcome of a ping: what the session runs on and how long the answer took.
@@ -96,4 +109,4 @@ class Reached:
     seen: bytes
 
 
-Job = Call | Fired | Solve | KeepToken | ForgetToken | Hang | Write
+Job = Call | Fired | Progress | Arriving | Solve | KeepToken | ForgetToken | Hang

@@ -14,7 +14,7 @@ from rhotwist.link.gate import Pending
 from rhotwist.link.messages import Close, CloseReason, Redirect, Welcome
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment
-from rhotwist.node import asking
+from rhotwist.node import asking, giving
 from rhotwist.node.jobs import ForgetToken, KeepToken, Solve
 from rhotwist.node.state import Ask, Dialing, State
 from rhotwist.secret.cookie import REDIRECTED, SAVED
@@ -294,6 +294,8 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
         drain(state, loser, mono)
         if loser.exchange is not None:
             waiting += asking.portable(state, loser.exchange.unsent(), mono)
+        if loser.objects is not None:
+            waiting += loser.objects.not_begun()
         waiting += state.unproven.pop(loser.code, [])
     else:
         state.pairs[pair] = session
@@ -329,6 +331,9 @@ def _replace(state: State, session: Session, old: Session, kept: bool, mono: flo
     if kept:
         unproven = state.unproven.pop(old.code, [])
         old.successor = session
+        if old.objects is not None:
+            session.objects, old.objects = old.objects, None
+            giving.carry_over(state, session.objects, session)
         if old.exchange is not None:
             session.exchange, old.exchange = old.exchange, None
             session.exchange.hurry(mono)
@@ -370,6 +375,9 @@ def forget(state: State, session: Session, mono: float) -> None:
     """Take a session out of every table and overwrite its keys."""
     if state.pairs.get((session.own, session.peer)) is session:
         del state.pairs[session.own, session.peer]
+    if session.objects is not None:
+        giving.drop(state, session.objects)
+        session.objects = None
     if session.exchange is not None:
         state.reserved -= session.exchange.kept
         session.exchange = None

@@ -37,6 +37,8 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
     waiting = state.unproven.pop(session.code, [])
     if exchange is not None:
         waiting += exchange.not_taken(body.taken) + exchange.unsent()
+    if session.objects is not None:
+        waiting += session.objects.not_begun()
     moved = [ask for ask in portable(state, waiting, mono) if retarget(state, ask, server, mono)]
     if state.pairs.get((session.own, session.peer)) is session:
         del state.pairs[session.own, session.peer]

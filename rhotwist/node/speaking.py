@@ -9,7 +9,7 @@ from rhotwist.errors import BadPacket
 from rhotwist.link import messages
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment
-from rhotwist.node import opening, sent_on
+from rhotwist.node import giving, opening, sent_on, taking
 from rhotwist.node.asking import lose
 from rhotwist.node.state import State
 from rhotwist.secret import ratchet
@@ -152,6 +152,21 @@ def _close(state: State, session: Session, body: messages.Close, path: Path, mom
         opening.route(state, ask, moment)
 
 
+def _ack(state: State, session: Session, body: messages.Ack, path: Path, moment: Moment) -> None:
+    giving.acked(state, session, body, moment.mono)
+
+
+def _gone(state: State, session: Session, body: messages.Gone, path: Path, moment: Moment) -> None:
+    if body.ours:
+        taking.gone(state, session, body)
+    else:
+        giving.gone(state, session, body, moment.mono)
+
+
+def _beat(state: State, session: Session, body: messages.Beat, path: Path, moment: Moment) -> None:
+    taking.beat(state, session, body, moment.mono)
+
+
 _ANSWERS: dict[type[Schema], Callable[..., None]] = {
     messages.Welcome: _welcome,
     messages.Ping: _ping,
@@ -165,4 +180,7 @@ _ANSWERS: dict[type[Schema], Callable[..., None]] = {
     messages.ChallengeMet: _challenge_met,
     messages.Redirect: _redirect,
     messages.Close: _close,
+    messages.Ack: _ack,
+    messages.Gone: _gone,
+    messages.Beat: _beat,
 }

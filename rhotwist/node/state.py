@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from rhotwist.link.session import Session
 from rhotwist.link.small import Outgoing
 from rhotwist.moment import Rng
 from rhotwist.node.jobs import Job
+from rhotwist.node.objects import Objects
 from rhotwist.node.streams import Streams
 from rhotwist.secret.cookie import StatelessSecrets
 from rhotwist.secret.kem import Kem
@@ -63,7 +65,8 @@ class Ask(Outgoing):
     """
 
     __slots__ = (
-        "body", "destination", "identity", "paths", "random", "reply", "session", "source", "started", "visited"
+        "background", "big", "body", "destination", "identity", "paths", "random", "reply", "session", "source",
+        "started", "visited", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +92,8 @@ class Ask(Outgoing):
         self.paths = paths
         self.session: Session | None = None
         self.visited: tuple[bytes, ...] = ()
+        #: It goes as an object, for which nobody waits; somebody wants to hear of its progress.
+        self.big = self.background = self.watched = False
 
 
 @attrs.frozen
@@ -156,6 +161,15 @@ class State:
         #: What sessions say in this turn, sealed at its end.
         self.frames: dict[Session, list[bytes]] = {}
         self.streams = Streams()
+        #: Sessions whose objects are to be looked at when this turn ends; packets of objects, which go behind all else.
+        self.stirred: dict[Objects, None] = {}
+        self.bulk: dict[Path, list[bytes]] = {}
+        #: Bytes that objects coming in hold in memory, and where more of them may lie; None for nowhere.
+        self.object_bytes = 0
+        self.spill: Callable[[int], memoryview | None] | None = None
+        #: Those of whom large objects are taken, and the schemas whose handlers want to hear of progress.
+        self.peers: set[bytes] = set()
+        self.watched: set[int] = set()
         self.jobs: list[Job] = []
         self.reserved = 0
         self.closed = False
@@ -244,9 +258,12 @@ class State:
             queued, self.frames = self.frames, {}
             for session, frames in queued.items():
                 self._seal(session, frames)
-        bursts = [Burst(path, datagrams) for path, datagrams in self.out.items()]
-        self.out = {}
-        return bursts
+        out, self.out = self.out, {}
+        if self.bulk:
+            bulk, self.bulk = self.bulk, {}
+            for path, datagrams in bulk.items():
+                out[path] = out[path] + datagrams if path in out else datagrams
+        return [Burst(path, datagrams) for path, datagrams in out.items()]
 
     # --- time
 
