@@ -254,7 +254,7 @@ class Controller:
             window += PACKET * size / window
         else:
             gain = self._cubic.gain(window, size, self.round_trip, mono)
-            if self._lossy() and self.latest < SEEN_SHARE * self.least + SEEN_TIME:
+            if self.lossy and self.latest < SEEN_SHARE * self.least + SEEN_TIME:
                 gain = max(gain, size * REGAIN)
             window += gain
         self.window = min(window, float(self._limits.object_window))
@@ -274,11 +274,13 @@ class Controller:
 
     def _seen(self) -> float:
         """The round trip beyond which a queue stands witness. A line known for losses of its own needs a better one."""
-        if self._lossy():
+        if self.lossy:
             return SURE_SHARE * self.least + SURE_TIME
         return SEEN_SHARE * self.least + SEEN_TIME
 
-    def _lossy(self) -> bool:
+    @property
+    def lossy(self) -> bool:
+        """Whether this line is known to lose packets for no reason of ours."""
         return self._weight >= 100 and self._usual >= LOSSY
 
     def _carried(self, mono: float) -> float:

@@ -30,6 +30,8 @@ from rhotwist.wire.object_packet import CLASSES, HALF, OBJECT_OVERHEAD, double_b
 VANISHED = 10
 #: Of so many pieces one is held back.
 HELD_OF = 64
+#: So few pieces under way and none to come are the tail of an object.
+TAIL = 8
 #: Beats without an answer after which one a second must do.
 MISSED = 8
 #: The longest pause between two signs of life while something is under way.
@@ -44,7 +46,8 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_acked", "_alive_from", "_alive_last", "_batches", "_beat_at", "_beats", "_control", "_counter", "_data",
+        "_acked", "_alive_from", "_alive_last", "_batches", "_beat_at", "_beats", "_control", "_copied",
+        "_copy_at", "_counter", "_data",
         "_flying", "_heard", "_held", "_limits", "_lost", "_next", "_open", "_pto_at", "_ptos", "_rng", "_sent_at",
         "_spend", "_stride", "done", "failed", "halved", "seal", "sent_bytes", "size", "size_class", "total",
     )  # fmt: skip
@@ -78,6 +81,7 @@ class ObjectOut:
         self._heard = self._sent_at = mono
         self._ptos = 0
         self._pto_at = inf
+        self._copy_at, self._copied = inf, -inf  # the last pieces under way are sent twice
         self._beats = 0
         self._beat_at = inf
         self._alive_from = self._alive_last = inf  # first and last sign of life since anything of ours arrived
@@ -116,7 +120,7 @@ class ObjectOut:
         self._expire(mono)
         control, size = self._control, self._stride + OBJECT_OVERHEAD
         if not self._waiting():
-            return self._probe(mono)
+            return self._tail(mono) or self._probe(mono)
         count = control.grant(mono, size)
         if not self._open:
             count = min(count, int((self._limits.object_flight - self.sent_bytes) // size) or not self.sent_bytes)
@@ -128,7 +132,7 @@ class ObjectOut:
         """When burst or beat_due has something to do next, unless an ack comes before; None when it is over."""
         if self.done or self.failed:
             return None
-        times = [self._pto_at, self._beat_at, self._batches.waiting_since + self._control.patience]
+        times = [self._pto_at, self._beat_at, self._copy_at, self._batches.waiting_since + self._control.patience]
         size = self._stride + OBJECT_OVERHEAD
         if self._waiting() and self._control.has_room(size) and (self._open or self._first_flight_left(size)):
             times.append(self._control.next_send)
@@ -285,6 +289,22 @@ class ObjectOut:
         self._set_timers(mono)
         return run
 
+    def _tail(self, mono: float) -> list[bytes]:
+        """Second copies of the last few pieces, on a line that loses: else its last losses cost a timeout each."""
+        if mono < self._copy_at - 1e-9 or self.seal.left < TAIL:
+            return []
+        indices, flying = [], self._flying
+        while flying:
+            low = flying & -flying
+            flying ^= low
+            indices.append(low.bit_length() - 1)
+        run = self.seal.seal_run(self.size_class, indices, self._data, ask=True)
+        self._batches.add(self.seal.sealed, 0, mono)
+        self.sent_bytes += sum(map(len, run))
+        self._copied = mono
+        self._set_timers(mono)
+        return run
+
     def _probe(self, mono: float) -> list[bytes]:
         control = self._control
         if not self._open or not self._flying or self._alive_from != inf:
@@ -336,7 +356,7 @@ class ObjectOut:
 
     def _set_timers(self, mono: float) -> None:
         if self.done or self.failed:
-            self._pto_at = self._beat_at = inf
+            self._pto_at = self._beat_at = self._copy_at = inf
             return
         pto = self._control.pto
         if self._flying and self._open:
@@ -344,6 +364,10 @@ class ObjectOut:
             self._pto_at = max(self._heard, self._sent_at) + min(pto * backoff, max(PAUSE, pto))
         else:
             self._pto_at = inf
+        self._copy_at = inf
+        if self._pto_at < inf and not self._waiting() and self._control.lossy and self._alive_from == inf:
+            if self._flying.bit_count() <= TAIL:
+                self._copy_at = max(mono, self._copied + self._control.round_trip)
         if not self._open or not (self._flying or self._acked.bit_count() == self.total):
             self._beat_at = inf
         elif self._beats < MISSED:
