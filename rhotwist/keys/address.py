@@ -1,6 +1,7 @@
 """A party's key as text that survives being typed: ``rho1``, a kind character, the key, a checksum; 63 characters.
 
-``rho1n...`` is a node, ``rho1w...`` a wallet; ``NODE@HOST:PORT`` says how to get to a node.
+``rho1n...`` is a node, ``rho1w...`` a wallet; ``NODE@HOST:PORT`` says how to get to a node, ``NODE@tcp:HOST:PORT`` that
+it is by TCP.
 Spec page: docs/spec/addresses.md.
 """
 
@@ -21,6 +22,8 @@ PREFIX = "rho"
 NODE, WALLET = "n", "w"
 #: What each kind character stands for.
 KINDS: Final[Mapping[str, str]] = {NODE: "node", WALLET: "wallet"}
+#: What carries a node's packets: datagrams, which is what is meant when nothing is said, or connections.
+UDP, TCP = "udp", "tcp"
 #: Characters of every address.
 LENGTH = 63
 #: Where a node listens unless it is told otherwise, UDP and TCP.
@@ -41,11 +44,15 @@ class Address:
 
 @attrs.frozen
 class NodeAt:
-    """A node and where it is said to be: host is an IP address or a name, without brackets."""
+    """A node and where it is said to be: host is an IP address or a name, without brackets.
+
+    carrier is how to get there: ``"udp"``, or ``"tcp"`` over a connection.
+    """
 
     key: bytes
     host: str
     port: int = DEFAULT_PORT
+    carrier: str = UDP
 
 
 def format_address(address: Address) -> str:
@@ -80,19 +87,26 @@ def parse_address(text: str, kind: str | None = None) -> Address:
 
 
 def format_node_at(node: NodeAt) -> str:
-    """``NODE@HOST:PORT``, an IPv6 address in brackets. Raises as ``format_address`` does."""
+    """``NODE@HOST:PORT`` or ``NODE@tcp:HOST:PORT``, an IPv6 address in brackets. Raises as ``format_address`` does."""
     host = f"[{node.host}]" if ":" in node.host else node.host
-    return f"{format_address(Address(NODE, node.key))}@{host}:{node.port}"
+    carrier = "" if node.carrier == UDP else f"{node.carrier}:"
+    return f"{format_address(Address(NODE, node.key))}@{carrier}{host}:{node.port}"
 
 
 def parse_node_at(text: str) -> NodeAt:
-    """Read ``NODE@HOST:PORT``; without ``:PORT`` it is 7460. Raises BadAddress, saying which of the three is wrong."""
+    """Read ``NODE@HOST:PORT``; without ``:PORT`` it is 7460. Raises BadAddress, saying which of the three is wrong.
+
+    ``tcp:`` before HOST means over a connection; ``udp:`` may stand there too.
+    """
     who, at, where = text.strip().partition("@")
     if not at:
         raise BadAddress("no @: write NODE@HOST or NODE@HOST:PORT, such as rho1n...@192.0.2.1:7460")
     key = parse_address(who, NODE).key
+    carrier = where[:4].lower()
+    if carrier in ("tcp:", "udp:"):
+        where = where[4:]
     host, port = _split(where)
-    return NodeAt(key, _host(host), _port(port))
+    return NodeAt(key, _host(host), _port(port), TCP if carrier == "tcp:" else UDP)
 
 
 def _split(where: str) -> tuple[str, str | None]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +16,7 @@ from twisted.python.failure import Failure
 
 from rhotwist.errors import Closed, LocalError, RequestFailed, SessionLost, Unreachable
 from rhotwist.event.pending import Event
-from rhotwist.keys.address import NodeAt, format_node_at, parse_address, parse_node_at
+from rhotwist.keys.address import TCP, NodeAt, format_node_at, parse_address, parse_node_at
 from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.limits import Limits
 from rhotwist.moment import Moment
@@ -30,7 +27,8 @@ from rhotwist.net.peer import Peer
 from rhotwist.net.protocol import MAX_PACKET_SIZE, RhoDatagramProtocol
 from rhotwist.net.requests import Requests, Withdrawn
 from rhotwist.net.resolve import is_ip, resolve
-from rhotwist.net.sockets import is_ipv6, open_udp
+from rhotwist.net.sockets import is_ipv6, open_all
+from rhotwist.net.stream import StreamCarrier
 from rhotwist.net.udp import UdpPort
 from rhotwist.node import jobs
 from rhotwist.node.core import Node
@@ -45,13 +43,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: All addresses of this machine, of both families.
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - a node is there to be reached
-#: With port 0 the kernel chooses; every family shall get the same port, so it may have to choose again.
-_TRIES = 16
 #: What a look-up that took all the time leaves for the request, in seconds: too little, so that it times out as one.
 _SOON = 0.001
 #: Puzzle solutions tried between two looks at whether the node was closed; 7 ms.
 _TRIES_AT_ONCE = 2**14
-_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 
 
 class Asks(Protocol[Q_co, R_co]):
@@ -74,6 +69,7 @@ class RhoNode:
         self._handlers = Handlers(core, self.driver)
         self._looking: set[Deferred[Any]] = set()
         self._trigger: Any = None
+        self._streams: StreamCarrier | None = None
         self.driver.runners[jobs.Solve] = self._solve
         self.driver.runners[jobs.KeepToken] = self.driver.runners[jobs.ForgetToken] = lambda job: None
 
@@ -86,26 +82,39 @@ class RhoNode:
 
     @property
     def sockets(self) -> list[tuple[str, int]]:
-        """The addresses it is bound to, as text and port."""
-        return [(carrier.host, carrier.port) for carrier in self.driver.carriers]
+        """The addresses it takes datagrams at, as text and port."""
+        return [(carrier.host, carrier.port) for carrier in self.driver.carriers if carrier.host]
+
+    @property
+    def streams(self) -> StreamCarrier:
+        """Its connections. ``streams.listen(host, port)`` takes some, beside the datagrams or instead of them."""
+        if self._streams is None:
+            self._streams = StreamCarrier(
+                len(self.driver.carriers), self.core, self.driver, self._reactor, limits=self._limits
+            )
+            self.driver.carriers.append(self._streams)
+        return self._streams
 
     @property
     def address(self) -> str:
         """``NODE@HOST:PORT`` of its first socket. HOST is the loopback address if that socket takes all addresses: it
         is good on this machine; for others use ``address_at`` with what they reach it by."""
-        host = self.driver.carriers[0].host
+        places = self.sockets or self.streams.places
+        host = places[0][0]
         return self.address_at({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104
 
     def address_at(self, host: str) -> str:
         """``NODE@HOST:PORT`` for a host, an IP address or a name by which others reach this machine."""
-        return format_node_at(NodeAt(self.public, host, self.driver.carriers[0].port))
+        if self.sockets:
+            return format_node_at(NodeAt(self.public, host, self.sockets[0][1]))
+        return format_node_at(NodeAt(self.public, host, self.streams.places[0][1], TCP))
 
     def bind(self, interface: Sequence[str], port: int) -> None:
         """Open a socket for each interface, an IP address as text, and start. port 0 is chosen by the kernel, the same
         for all. Raises CannotListenError. A family that this machine does not have is left out of ``EVERYWHERE``."""
         if hasattr(self._reactor, "addReader") and IReactorFDSet.providedBy(self._reactor):
             optional = tuple(interface) == EVERYWHERE
-            for sock in _open_all(interface, port, optional):
+            for sock in open_all(interface, port, optional):
                 carrier = UdpPort(
                     self._reactor, sock, len(self.driver.carriers), self.driver, limits=self._limits,
                     counters=self._own_counters,
@@ -152,7 +161,7 @@ class RhoNode:
         if isinstance(at, str):
             at = parse_node_at(at) if "@" in at else parse_address(at, "n").key
         if isinstance(at, NodeAt):
-            return Peer(self, at, self._paths(at.host, at.port) if is_ip(at.host) else None)
+            return Peer(self, at, self._paths(at, at.host) if is_ip(at.host) else None)
         return Peer(self, NodeAt(check_key(at), "", 0), ())
 
     def ask(
@@ -213,16 +222,18 @@ class RhoNode:
 
     # --- how to get there ---------------------------------------------------------------------------------------------
 
-    def _paths(self, host: str, port: int) -> tuple[Path, ...]:
+    def _paths(self, at: NodeAt, host: str) -> tuple[Path, ...]:
+        if at.carrier == TCP:
+            return (self.streams.path(host, at.port),)
         carrier = self._carrier(is_ipv6(host))
         if carrier is None:
             family = "IPv6" if is_ipv6(host) else "IPv4"
             raise LocalError(f"{host} is {family}, and this node listens on no {family} address")
-        return (Path(carrier, pack_address(host, port)),)
+        return (Path(carrier, pack_address(host, at.port)),)
 
     def _carrier(self, ipv6: bool) -> int | None:
         for index, carrier in enumerate(self.driver.carriers):
-            if is_ipv6(carrier.host) == ipv6:
+            if carrier.host and is_ipv6(carrier.host) == ipv6:
                 return index
         return None
 
@@ -232,11 +243,12 @@ class RhoNode:
         if self.driver.closed:
             raise Closed("the node was closed; listen again for another")
         families = [
-            kind for kind, ipv6 in ((IPv4Address, False), (IPv6Address, True)) if self._carrier(ipv6) is not None
-        ]
+            kind for kind, ipv6 in ((IPv4Address, False), (IPv6Address, True))
+            if peer.at.carrier == TCP or self._carrier(ipv6) is not None
+        ]  # fmt: skip
 
         def found(hosts: list[str]) -> Sequence[Path]:
-            return self._paths(hosts[0], peer.at.port)
+            return self._paths(peer.at, hosts[0])
 
         def missing(failure: Failure) -> Sequence[Path]:
             if failure.check(CancelledError):
@@ -313,6 +325,7 @@ class RhoNode:
         return {
             **self.core.status(),
             "sockets": self.sockets,
+            "streams": self._streams.places if self._streams else [],
             "loop_lag_p99": self.driver.lag.p99(),
             "loop_lag_worst": self.driver.lag.worst(),
             "counters": self.counters,
@@ -325,13 +338,12 @@ class RhoNode:
         closing twice does nothing."""
         if self._trigger is not None:
             self._reactor.removeSystemEventTrigger(self._trigger)
-        self._close()
-        return succeed(None)
+        return self._close()
 
-    def _close(self) -> None:
+    def _close(self) -> Deferred[None]:
         self._trigger = None
         if self.driver.closed:
-            return
+            return self._streams.left() if self._streams else succeed(None)
         try:
             self.core.close(self._now())
         except Exception:
@@ -342,6 +354,7 @@ class RhoNode:
             looking.cancel()
         self._handlers.close()
         self._requests.close()
+        return self._streams.left() if self._streams else succeed(None)
 
 
 def listen(
@@ -350,46 +363,24 @@ def listen(
     port: int = 0,
     interface: str | Sequence[str] = EVERYWHERE,
     limits: Limits | None = None,
+    *,
+    tcp: int | None = None,
 ) -> Deferred[RhoNode]:
     """A node on this machine's network. Fires with it, at once; fails with CannotListenError.
 
     key is the node's, a new one if None. port 0 is chosen by the kernel. interface says which addresses to take
-    datagrams for: IP addresses as text, all of IPv4 and IPv6 by default. Raises LocalError for a port that is none.
+    datagrams for: IP addresses as text, all of IPv4 and IPv6 by default. tcp is a port at which it takes connections on
+    these addresses, too, 0 for one that the kernel chooses. Raises LocalError for a port that is none.
     """
     limits = limits or Limits()
     core = Node(key or SeedKey(os.urandom(32)), limits=limits, rng=os.urandom)
     node = RhoNode(core, reactor, limits=limits)
+    hosts = (interface,) if isinstance(interface, str) else tuple(interface)
     try:
-        node.bind((interface,) if isinstance(interface, str) else tuple(interface), port)
+        node.bind(hosts, port)
+        if tcp is not None:
+            node.streams.listen(tuple(host for host, _ in node.sockets), tcp)
     except CannotListenError:
         node.driver.close()
         return fail()
     return succeed(node)
-
-
-def _open_all(interface: Sequence[str], port: int, optional: bool) -> list[socket.socket]:
-    for _ in range(_TRIES):
-        try:
-            return _open_once(interface, port, optional)
-        except CannotListenError as error:
-            if port or error.socketError.errno != errno.EADDRINUSE:
-                raise
-            last = error
-    raise last
-
-
-def _open_once(interface: Sequence[str], port: int, optional: bool) -> list[socket.socket]:
-    opened: list[socket.socket] = []
-    for host in interface:
-        try:
-            sock = open_udp(host, port)
-        except OSError as error:
-            if optional and error.errno in _NO_FAMILY and (opened or host != interface[-1]):
-                continue
-            for other in opened:
-                with suppress(OSError):
-                    other.close()
-            raise CannotListenError(host, port, error) from None
-        opened.append(sock)
-        port = port or sock.getsockname()[1]
-    return opened

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from socket import (
     AF_INET,
@@ -12,10 +14,14 @@ from socket import (
     IPPROTO_IPV6,
     IPPROTO_UDP,
     SO_RCVBUF,
+    SO_REUSEADDR,
     SO_SNDBUF,
     SOCK_DGRAM,
+    SOCK_STREAM,
     SOL_SOCKET,
 )
+
+from twisted.internet.error import CannotListenError
 
 from rhotwist.errors import LocalError
 
@@ -31,12 +37,34 @@ RECEIVE_BUFFER = 4 * 2**20
 #: Bytes asked for datagrams that wait to be sent.
 SEND_BUFFER = 2**20
 
+#: With port 0 the kernel chooses; every family shall get the same port, so it may have to choose again.
+_TRIES = 16
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _LINUX = sys.platform.startswith("linux")
 
 
 def is_ipv6(host: str) -> bool:
     """True for an IPv6 address as text."""
     return ":" in host
+
+
+def open_tcp(host: str, port: int) -> socket.socket:
+    """A bound, non-blocking TCP socket that does not listen yet. host is as for ``open_udp``. Raises OSError."""
+    ipv6 = is_ipv6(host)
+    if not 0 <= port <= 0xFFFF:
+        raise LocalError(f"port {port} is not from 0 to 65535")
+    made = socket.socket(AF_INET6 if ipv6 else AF_INET, SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        if ipv6:
+            made.setsockopt(IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if not sys.platform.startswith("win"):  # there it would let others listen at the same port
+            made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def open_udp(host: str, port: int) -> socket.socket:
@@ -89,3 +117,35 @@ def segments(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def open_all(interface: Sequence[str], port: int, optional: bool, kind: int = SOCK_DGRAM) -> list[socket.socket]:
+    """A bound UDP or TCP socket for each IP address, all at one port. Raises CannotListenError, and leaves none.
+
+    port 0 is chosen by the kernel. optional: a family that this machine does not have may be left out.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _open_once(interface, port, optional, kind)
+        except CannotListenError as error:
+            if port or error.socketError.errno != errno.EADDRINUSE:
+                raise
+            last = error
+    raise last
+
+
+def _open_once(interface: Sequence[str], port: int, optional: bool, kind: int) -> list[socket.socket]:
+    opened: list[socket.socket] = []
+    for host in interface:
+        try:
+            sock = open_udp(host, port) if kind == SOCK_DGRAM else open_tcp(host, port)
+        except OSError as error:
+            if optional and error.errno in _NO_FAMILY and (opened or host != interface[-1]):
+                continue
+            for other in opened:
+                with suppress(OSError):
+                    other.close()
+            raise CannotListenError(host, port, error) from None
+        opened.append(sock)
+        port = port or sock.getsockname()[1]
+    return opened

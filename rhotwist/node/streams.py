@@ -1,7 +1,8 @@
 """Connections: who speaks over which, since when, and when each has to end. Times are mono seconds.
 
 The world opens connections and moves bytes; it asks ``attach`` for a ``Stream``, feeds what comes and pulls what goes.
-What it must do of itself comes as jobs: ``Hang`` to end a connection, ``Write`` to pull from one.
+A burst for the path of a connection, even an empty one, says that there is something to pull; a ``Hang`` job that the
+connection has to end.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from rhotwist.limits import Limits
 from rhotwist.link.records import Inbound, Outbound, Piece
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment
-from rhotwist.node.jobs import Hang, Write
+from rhotwist.node.jobs import Hang
 from rhotwist.secret.stream_seal import StreamSeal
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.packet import HEADER
@@ -32,20 +33,22 @@ class Stream:
     """One connection. ours says that we opened it; proven that somebody has shown over it that he holds a key."""
 
     __slots__ = (
-        "_limits", "_moved", "_old", "_strange", "began", "inbound", "ours", "outbound", "path", "proven", "used",
+        "_limits", "_moved", "_old", "_strange", "began", "ended", "inbound", "ours", "outbound", "path", "proven",
+        "used",
     )  # fmt: skip
 
     def __init__(self, path: Path, mono: float, limits: Limits, *, ours: bool) -> None:
         self.path = path
         self.ours = ours
         self.proven = ours
+        self.ended = False
         self.inbound, self.outbound = Inbound(), Outbound(limits)
         self.began = self.used = self._moved = mono
         self._old: float | None = None  # since when its last USE is of an epoch that was left
         self._strange = 0
         self._limits = limits
 
-    def say(self, datagrams: list[bytes], mono: float) -> None:
+    def say(self, datagrams: Sequence[bytes], mono: float) -> None:
         """Queue datagrams; ``pull`` gives them out."""
         if not self.outbound:
             self._moved = mono  # nothing waited, so nobody kept anything waiting
@@ -177,6 +180,8 @@ def feed(state: State, stream: Stream, data: bytes, moment: Moment, take: Taker)
             raise BadPacket("unknown")
         return streams_of(state, session), record_most(state, session)
 
+    if stream.ended:
+        return
     mono = moment.mono
     try:
         stream.heard(len(data), mono)
@@ -216,7 +221,7 @@ def send(state: State, session: Session, plain: bytes, moment: Moment) -> bool:
     if stream is None:
         return False
     stream.send(streams_of(state, session), plain, moment.mono)
-    state.jobs.append(Write(stream.path))
+    state.out.setdefault(stream.path, [])  # an empty burst has it pulled
     return True
 
 
@@ -232,6 +237,7 @@ def _proved(state: State, stream: Stream, datagram: bytes, mono: float) -> bool:
 
 
 def _hang(state: State, stream: Stream, why: str) -> None:
+    stream.ended = True
     detach(state, stream)
     state.counters["hung " + why] += 1
     state.jobs.append(Hang(stream.path, why))

@@ -48,7 +48,7 @@ class Host(Machine):
         self._chance = network.chance(f"work/{name}")
         self._runners: dict[type, Callable[[Any], object]] = {
             jobs.Call: self._call, jobs.Fired: self._fired, jobs.Solve: self._solve, jobs.KeepToken: self._keep,
-            jobs.ForgetToken: self._forget_token, jobs.Hang: self._hang, jobs.Write: self._write,
+            jobs.ForgetToken: self._forget_token, jobs.Hang: self._hang,
         }  # fmt: skip
 
     @property
@@ -205,9 +205,6 @@ class Host(Machine):
 
     def _hang(self, job: jobs.Hang) -> None:
         self.network.wires.cut(self, job.path)
-
-    def _write(self, job: jobs.Write) -> None:
-        self.network.wires.flush(self, job.path)
 
     # --- small things
 

@@ -49,6 +49,10 @@ class End:
         return self.other is not None and host.up and host.life == self.life and host.address == self.address
 
 
+def _stands(end: End | None) -> bool:
+    return end is not None and end.stands
+
+
 class Wires:
     """The connections of one network."""
 
@@ -156,7 +160,7 @@ class Wires:
         while end.coming and end.coming[0][0] <= clock.now and end.other is not None:
             end.host.node.feed(end.stream, end.coming.popleft()[1], end.host.moment())
             end.host.act()
-        if not end.coming and end.other is not None and not end.other.stands:
+        if not end.coming and not _stands(end.other):
             self._break(end)
 
     def cut(self, host: Host, path: Path) -> None:

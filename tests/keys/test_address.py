@@ -32,7 +32,7 @@ class Addresses(SynchronousTestCase):
 
     def test_every_vector_of_the_spec_page_holds(self) -> None:
         page = vectors("addresses.md")
-        self.assertEqual(len(page), 7)
+        self.assertEqual(len(page), 8)
         self.assertEqual(page["node address"], TEXT)
         self.assertEqual(page["node key"], KEY.hex())
         self.assertEqual(parse_address(page["wallet address"]), Address(WALLET, bytes.fromhex(page["wallet key"])))
@@ -167,6 +167,20 @@ class NodesAtPlaces(SynchronousTestCase):
         for node in (NodeAt(KEY, "192.0.2.1"), NodeAt(KEY, "2001:db8::1", 9), NodeAt(KEY, "a.example", 1)):
             self.assertEqual(parse_node_at(format_node_at(node)), node)
         self.assertEqual(format_node_at(NodeAt(KEY, "::1")), f"{TEXT}@[::1]:7460")
+
+    def test_a_connection_is_asked_for_by_tcp_before_the_host(self) -> None:
+        for where, host, port in (
+            ("tcp:192.0.2.1:7461", "192.0.2.1", 7461), ("TCP:[::1]", "::1", DEFAULT_PORT), ("tcp:tcp.:1", "tcp.", 1),
+        ):  # fmt: skip
+            node = parse_node_at(f"{TEXT}@{where}")
+            self.assertEqual(node, NodeAt(KEY, host, port, "tcp"))
+            self.assertEqual(parse_node_at(format_node_at(node)), node)
+        self.assertEqual(parse_node_at(f"{TEXT}@udp:192.0.2.1:1"), NodeAt(KEY, "192.0.2.1", 1))
+        self.assertIn("no host name", self.refused("tcp:"))
+
+    def test_the_vector_of_a_node_by_tcp_holds(self) -> None:
+        page = vectors("addresses.md")
+        self.assertEqual(parse_node_at(page["node by TCP"]), NodeAt(KEY, "192.0.2.1", DEFAULT_PORT, "tcp"))
 
     def test_ports_outside_are_named(self) -> None:
         for port in ("", "0", "65536", "-1", "+80", " 80", "8o", "٨٠", "000080"):

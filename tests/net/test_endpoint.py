@@ -29,7 +29,7 @@ from rhotwist.errors import (
 )
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
-from rhotwist.net import endpoint
+from rhotwist.net import endpoint, sockets
 from rhotwist.net.endpoint import RhoNode, listen
 from rhotwist.net.handlers import Call
 from rhotwist.node import jobs
@@ -242,8 +242,8 @@ class ListenTests(SynchronousTestCase):
         one = self.successResultOf(listen(self.reactor, interface="127.0.0.1"))
         self.addCleanup(one.close)
         tries: list[tuple[str, int]] = []
-        real = endpoint.open_udp
-        self.patch(endpoint, "open_udp", lambda host, port: (tries.append((host, port)), real(host, port))[1])
+        real = sockets.open_udp
+        self.patch(sockets, "open_udp", lambda host, port: (tries.append((host, port)), real(host, port))[1])
         taken = one.sockets[0][1]
         self.failureResultOf(listen(self.reactor, port=taken, interface="127.0.0.1"), CannotListenError)
         self.assertEqual(tries, [("127.0.0.1", taken)])
@@ -255,14 +255,14 @@ class ListenTests(SynchronousTestCase):
                 raise error(errno.EADDRINUSE)
             return real("127.0.0.1", 0)
 
-        self.patch(endpoint, "open_udp", open_udp)
+        self.patch(sockets, "open_udp", open_udp)
         two = self.successResultOf(listen(self.reactor, interface=("127.0.0.1", "127.0.0.2")))
         self.addCleanup(two.close)
         self.assertEqual(([host for host, _ in tries], tries[2][1]), (["127.0.0.1", "127.0.0.2"] * 2, 0))
 
     def test_a_second_socket_that_does_not_open_closes_the_first(self) -> None:
         opened: list[Any] = []
-        real = endpoint.open_udp
+        real = sockets.open_udp
 
         def open_udp(host: str, port: int) -> Any:
             if opened:
@@ -270,19 +270,19 @@ class ListenTests(SynchronousTestCase):
             opened.append(real(host, port))
             return opened[0]
 
-        self.patch(endpoint, "open_udp", open_udp)
+        self.patch(sockets, "open_udp", open_udp)
         self.failureResultOf(listen(self.reactor, interface=("127.0.0.1", "127.0.0.2")), CannotListenError)
         self.assertEqual((len(opened), opened[0].fileno(), self.reactor.readers), (1, -1, []))
 
     def test_a_machine_without_ipv6_listens_on_ipv4(self) -> None:
-        real = endpoint.open_udp
+        real = sockets.open_udp
 
         def open_udp(host: str, port: int) -> Any:
             if host == "::":
                 raise error(errno.EAFNOSUPPORT)
             return real(host, port)
 
-        self.patch(endpoint, "open_udp", open_udp)
+        self.patch(sockets, "open_udp", open_udp)
         node = self.successResultOf(listen(self.reactor))
         self.addCleanup(node.close)
         self.assertEqual([host for host, _ in node.sockets], ["0.0.0.0"])
