@@ -55,8 +55,10 @@ class Run:
         if not self.quiet and not self.json:
             click.echo(fitting(line, sys.stderr), err=True)
 
-    def complain(self, error: OperatorError) -> None:
-        """Print an error: three lines on stderr, or one JSON object on stdout."""
+    def complain(self, error: OperatorError, *, beside: bool = False) -> None:
+        """Print an error: three lines on stderr, or one JSON object on stdout, unless a result stands there already."""
+        if beside and self.json:
+            return
         if self.json:
             click.echo(json.dumps({"error": codec.plain(explain.to_problem(error))}))
         else:
@@ -69,12 +71,15 @@ pass_run: Callable[[F], F] = click.make_pass_decorator(Run, ensure=True)  # type
 def fitting(line: str, stream: Any) -> str:
     """line with what the stream cannot show replaced, so that a mark never ends a command."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    return line.replace("✓", "ok").replace("✗", "NO") if _lacks(encoding) else line
+    return line.translate(_PLAIN) if _lacks(encoding) else line
+
+
+_PLAIN = str.maketrans({"✓": "ok", "✗": "NO", "…": "...", "→": "->", "█": "#", "·": "."})
 
 
 def _lacks(encoding: str) -> bool:
     try:
-        "✓✗…→█".encode(encoding)
+        "✓✗…→█·".encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return True
     return False

@@ -1,43 +1,79 @@
-"""``rho send``: a message to a wallet that is hot somewhere."""
+"""``rho send``: a message or files to a wallet that is hot somewhere."""
 
 from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 
 import click
 
 from rhotwist.cli.client import Client
+from rhotwist.cli.files import listing, send_on
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.wallet_process import wallet_process
 from rhotwist.control import trouble, verbs
-from rhotwist.control.text import span
-from rhotwist.control.values import Send, Sent
-from rhotwist.errors import BadAddress
+from rhotwist.control.text import span, visible
+from rhotwist.control.values import FileSend, Send, Sent, TransferList, TransferRow
+from rhotwist.errors import BadAddress, OperatorError
 from rhotwist.keys.address import parse_address, parse_node_at
 
 TEXT_READ_MOST = 1 << 16  # bytes of stdin; the wallet process says what one message carries
+READ_MOST = 86_400.0  # seconds in which the wallet process must have read a file once
 EXAMPLE = "rho1w… (63 characters)"
 EXAMPLE_AT = "rho1n…@192.0.2.1:7460"
 
 
 @click.command("send")
 @click.argument("to", metavar="WALLET")
-@click.option("-m", "--message", required=True, help="The text; - reads it from stdin.")
+@click.argument("paths", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-m", "--message", help="The text; - reads it from stdin.")
 @click.option("--at", required=True, metavar="NODE@HOST:PORT", help="The process in which the wallet is hot.")
 @click.option("--wallet", "sender", default="", metavar="NAME", help="Which of your wallets sends, if several are hot.")
+@click.option("--background", is_flag=True, help="Set files on their way and return; rho transfers shows them.")
 @common
 @pass_run
-def command(run: Run, to: str, message: str, at: str, sender: str) -> None:
-    """Send a text to WALLET. It is kept durably on the other side when this prints so, and kept once."""
+def command(
+    run: Run, to: str, paths: tuple[Path, ...], message: str | None, at: str, sender: str, background: bool
+) -> int:
+    """Send a text, or files of any size, to WALLET.
+
+    A text is kept durably on the other side when this prints so, and kept once. A file goes when its receiver takes it
+    (rho receive there), and is there, checked whole, when this prints so; Ctrl-C stops it and rho resume goes on.
+    """
     check_address(to)
     check_node_at(at)
+    if (message is None) == (not paths):
+        raise trouble.OPTION_WRONG(
+            option="rho send", value="told both" if paths else "told nothing",
+            why="it sends either a text or files", hint="say -m TEXT, or name files",
+        )  # fmt: skip
+    if message is None:
+        return _send_files(run, to.strip(), paths, at.strip(), sender, background)
     if message == "-":
         message = _from_stdin()
     patience = run.patience(30.0)
     client = wallet_process(run, patience + 10.0)
     sent = _waiting(run, client, Send(to.strip(), at.strip(), message, sender, patience))
     run.result(sent, f"kept by {sent.kept_by} (hash {sent.hash}) after {span(sent.seconds)}")
+    return trouble.OK
+
+
+def _send_files(run: Run, to: str, paths: tuple[Path, ...], at: str, sender: str, background: bool) -> int:
+    client = wallet_process(run, READ_MOST)
+    rows: list[TransferRow] = []
+    try:
+        for path in paths:
+            run.advise(f"reading {visible(str(path))}")
+            rows.append(client.ask(verbs.FILE_SEND, FileSend(to, at, str(path.absolute()), sender)))
+    except (KeyboardInterrupt, OperatorError):
+        if rows:
+            run.advise("on their way already: " + ", ".join(f"{row.number} {visible(row.name)}" for row in rows))
+        raise
+    if background:
+        run.result(TransferList(tuple(rows)), *map(listing, rows))
+        return trouble.OK
+    return send_on(run, client, rows)
 
 
 def _from_stdin() -> str:

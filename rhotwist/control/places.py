@@ -36,6 +36,11 @@ class Places:
         return self.datadir / "user.db"
 
     @property
+    def transfers(self) -> Path:
+        """The folder of files under way: their database, and the parts of those that come."""
+        return self.datadir / "transfers"
+
+    @property
     def log(self) -> Path:
         """Where a wallet process that ``rho`` started writes its log."""
         return self.datadir / "wallet.log"

@@ -144,3 +144,82 @@ class Inbox:
 
     items: tuple[InboxItem, ...]
     left_out: int = 0
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class FileSend:
+    """Send the file at path (absolute) as the hot wallet to the wallet to, hot in the process at.
+
+    Answered when the file was read once and its transfer is under way.
+    """
+
+    to: str
+    at: str
+    path: str
+    wallet: str = ""
+
+
+@attrs.frozen
+class TransferRow:
+    """One file on its way out of a wallet of ours or into one.
+
+    done counts bytes that the receiver has acknowledged; all of them, and state done, only when it has checked the
+    whole. state is offered, going, paused, done, failed or cancelled. why says why it stands, problem the same as an
+    error while the process that met it lives. place is the file; of one that comes its folder, and its path when done.
+    """
+
+    number: int
+    outgoing: bool
+    wallet: str
+    peer: str
+    name: str
+    total: int
+    done: int
+    state: str
+    why: str
+    place: str
+    at: str
+    root: str
+    begun_at: int
+    ended_at: int | None = None
+    problem: Problem | None = None
+
+
+@attrs.frozen
+class TransfersAsk:
+    """The transfers of these numbers, or with none the newest, at most limit of them."""
+
+    numbers: tuple[int, ...] = ()
+    limit: int = 100
+
+
+@attrs.frozen
+class TransferList:
+    """Transfers, the newest last."""
+
+    items: tuple[TransferRow, ...]
+
+
+@attrs.frozen
+class TransferNumbers:
+    """These transfers. To resume: with none all that are paused; at is where the receiver is now, "" for as before."""
+
+    numbers: tuple[int, ...] = ()
+    at: str = ""
+
+
+@attrs.frozen
+class Receive:
+    """Take the files that wait for a wallet (its name, or "" for all), from the wallet sender or, with "", from all.
+
+    They will lie in the folder into (absolute). numbers takes these alone. Answered with those taken now and those
+    that were taken before and still come.
+    """
+
+    into: str
+    wallet: str = ""
+    sender: str = ""
+    numbers: tuple[int, ...] = ()

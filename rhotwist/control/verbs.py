@@ -35,6 +35,15 @@ WALLET_UNLOCK = _verb("POST", "wallets/unlock", values.WalletUnlock, values.Wall
 WALLET_LOCK = _verb("POST", "wallets/lock", values.WalletLock, values.WalletList)
 SEND = _verb("POST", "send", values.Send, values.Sent)
 INBOX = _verb("POST", "inbox", values.InboxAsk, values.Inbox)
+FILE_SEND = _verb("POST", "files/send", values.FileSend, values.TransferRow)
+FILE_RECEIVE = _verb("POST", "files/receive", values.Receive, values.TransferList)
+TRANSFERS = _verb("POST", "transfers", values.TransfersAsk, values.TransferList)
+TRANSFER_RESUME = _verb("POST", "transfers/resume", values.TransferNumbers, values.TransferList)
+TRANSFER_PAUSE = _verb("POST", "transfers/pause", values.TransferNumbers, values.TransferList)
+TRANSFER_CANCEL = _verb("POST", "transfers/cancel", values.TransferNumbers, values.TransferList)
 
-VERBS = (STATUS, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX)
+VERBS = (
+    STATUS, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX, FILE_SEND, FILE_RECEIVE, TRANSFERS,
+    TRANSFER_RESUME, TRANSFER_PAUSE, TRANSFER_CANCEL,
+)  # fmt: skip
 """All of them."""

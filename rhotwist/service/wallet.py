@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
 from rhotwist.control import explain, trouble, values, verbs
@@ -21,11 +22,15 @@ from rhotwist.net.peer import Peer
 from rhotwist.service import said, status
 from rhotwist.service.claim import Claim
 from rhotwist.service.control_server import Handler
+from rhotwist.service.files_in import World
+from rhotwist.service.files_out import Ask, Progress
 from rhotwist.service.keystore import Hot, Keystore
 from rhotwist.service.messages import TEXT_MOST, Kept, Said
 from rhotwist.service.node import NodeService
+from rhotwist.service.transfers import FileService
 from rhotwist.store import inbox, outbox
 from rhotwist.store.database import Database
+from rhotwist.wire.schema import Request
 
 LISTED_MOST = 10_000
 """Messages that one answer lists."""
@@ -52,6 +57,16 @@ class WalletService(NodeService):
         self._inbox: inbox.Inbox
         self._outbox: outbox.Outbox
         self.node.answer(Said, self.hear)
+        world = World(
+            soon=self.soon, in_thread=in_thread, later=lambda seconds: deferLater(reactor, seconds),
+            date=lambda: now().date, mono=lambda: now().mono,
+        )  # fmt: skip
+        self.files = FileService(
+            self.settings.places.transfers, self.keystore, config.limits, world=world, rng=os.urandom,
+            asker=self._asker,
+        )  # fmt: skip
+        for schema, handler in self.files.handlers().items():
+            self.node.answer(schema, handler)
 
     def next_step(self) -> str:
         """What an owner does after this."""
@@ -62,13 +77,16 @@ class WalletService(NodeService):
         super()._open_stores()
         self._user = Database(self.settings.places.database, inbox.KIND, durable=True)
         self._inbox, self._outbox = inbox.Inbox(self._user), outbox.Outbox(self._user)
+        self.files.open()
 
     def _close_stores(self) -> None:
+        self.files.close()
         if self._user is not None:
             self._user.close()
         super()._close_stores()
 
     def _let_go(self) -> None:
+        self.files.let_go()
         self.keystore.lock_named("")
 
     # --- what may be asked -------------------------------------------------------------------------------------------
@@ -83,6 +101,12 @@ class WalletService(NodeService):
             verbs.WALLET_LOCK: self.lock,
             verbs.SEND: self.send,
             verbs.INBOX: self.list_inbox,
+            verbs.FILE_SEND: self.send_file,
+            verbs.FILE_RECEIVE: self.files.receive,
+            verbs.TRANSFERS: self.files.listed,
+            verbs.TRANSFER_RESUME: self.files.resume,
+            verbs.TRANSFER_PAUSE: self.files.pause,
+            verbs.TRANSFER_CANCEL: self.files.cancel,
         }
 
     def status(self, _: values.Nothing) -> values.Status:
@@ -125,10 +149,8 @@ class WalletService(NodeService):
         The record lies in the outbox before it leaves. If the session is lost under way, the same record is said again
         over a new one: the receiver keeps it once, however often it hears it.
         """
-        hot = self.keystore.speaker(ask.wallet)
-        to, peer = _receiver(ask.to), self._peer(ask.at)
-        if to == hot.key.public:
-            raise trouble.TO_ITSELF(wallet=hot.name)
+        hot, to = self._pair(ask)
+        peer = self._peer(ask.at)
         length = len(ask.text.encode("utf-8"))
         if not 1 <= length <= TEXT_MOST:
             raise trouble.TEXT_LONG(length=length, most=TEXT_MOST) if length else trouble.TEXT_EMPTY()
@@ -168,6 +190,30 @@ class WalletService(NodeService):
             raise trouble.RECEIPT_WRONG(peer=ask.at, why=f"its receipt is for {kept.record.hex()[:16]}")
         await self.soon(self._outbox.mark_kept(draft.hash, now().date))
         return values.Sent(draft.hash.hex(), hot.name, ask.to, now().mono - began.mono)
+
+    async def send_file(self, ask: values.FileSend) -> values.TransferRow:
+        """Set a file on its way as a hot wallet."""
+        hot, to = self._pair(ask)
+        return await self.files.send(hot, to, ask)
+
+    def _pair(self, ask: values.Send | values.FileSend) -> tuple[Hot, bytes]:
+        """Who sends, and the wallet that it is for."""
+        hot, to = self.keystore.speaker(ask.wallet), _receiver(ask.to)
+        if to == hot.key.public:
+            raise trouble.TO_ITSELF(wallet=hot.name)
+        return hot, to
+
+    def _asker(self, hot: Hot, to: bytes, at: str) -> Ask:
+        """The way to ask about files: in the name of a hot wallet, which is used by that."""
+        peer = self._peer(at)
+        identity = hot.identity(peer.key)
+
+        def ask(body: Request[Any], timeout: float, progress: Progress) -> Deferred[Any]:
+            if self.keystore.hot.get(hot.name) is hot:
+                self.keystore.touch(hot)
+            return peer.request(body, timeout, source=hot.key, destination=to, identity=identity)
+
+        return ask
 
     def _peer(self, text: str) -> Peer:
         try:
