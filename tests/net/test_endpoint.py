@@ -35,7 +35,7 @@ from rhotwist.net.handlers import Call
 from rhotwist.node import jobs
 from rhotwist.node.core import Node
 from rhotwist.secret.puzzle import check
-from rhotwist.wire.schema import Request, Schema, blob, text
+from rhotwist.wire.schema import Request, Schema, bulk, text
 from tests import FULL
 from tests.net.fakes import FakeReactor, Time, error
 from tests.net.test_resolve import FakeResolver
@@ -52,7 +52,7 @@ class Say(Request[Said], name="endpoint-test.say"):
 
 
 class Big(Request[Said], name="endpoint-test.big"):
-    data: bytes = blob(5000)
+    data: bytes = bulk(3_000_000)
 
 
 class Note(Schema, name="endpoint-test.note"):
@@ -349,7 +349,7 @@ class AskTests(SynchronousTestCase):
             self.assertRaises(LocalError, peer.request, Note(words="no reply"))
             self.assertRaises(LocalError, peer.tell, Say(words="a reply"))
             self.assertRaises(LocalError, peer.request, Say(words="x" * 1001))
-        self.assertRaises(TooBig, self.node.peer(f"{self.key}@192.0.2.1:9").request, Big(data=bytes(5000)))
+        self.assertRaises(TooBig, self.node.peer(f"{self.key}@192.0.2.1:9").request, Big(data=bytes(3_000_000)))
         self.assertRaises(BadAddress, self.node.peer, "nonsense")
         self.assertRaises(LocalError, self.node.peer, b"short")
         self.assertRaises(LocalError, self.node.peer, f"{self.key}@[2001:db8::1]:9")

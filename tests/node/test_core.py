@@ -24,7 +24,7 @@ from rhotwist.testing.cases import SeededTestCase
 from rhotwist.testing.link import Faults
 from rhotwist.testing.network import Network
 from rhotwist.testing.outcome import Outcome
-from rhotwist.wire.schema import Request, Schema, text
+from rhotwist.wire.schema import Request, Schema, bulk, text
 from tests.node.talk import Said, Say, server, sessions
 
 
@@ -153,10 +153,11 @@ class Requests(SeededTestCase):
         class Big(Request[Said], name="test.big"):
             """Too much."""
 
-            text: str = text(5000)
+            data: bytes = bulk(3_000_000)
 
-        with self.assertRaisesRegex(TooBig, "1202 bytes; one small packet carries at most 1140"):
-            self.client.request(self.server, Big(text="x" * 1200))
+        most = Limits().object_max - 116
+        with self.assertRaisesRegex(TooBig, f"{most + 1} bytes; one object carries at most {most}"):
+            self.client.request(self.server, Big(data=bytes(most - 3)))
         for bad in (Said(text="no request"), "no schema"):
             with self.assertRaises(LocalError):
                 self.client.request(self.server, bad)
@@ -174,14 +175,14 @@ class Requests(SeededTestCase):
         class Huge(Schema, name="test.huge"):
             """Too much."""
 
-            text: str = text(5000)
+            data: bytes = bulk(3_000_000)
 
         held: list[Call] = []
         self.server._runners[Call] = held.append
         outcome = self.client.request(self.server, Say(text="a"))
         self.net.run(0.05)
         with self.assertRaises(TooBig):
-            self.server.node.answer(held[0], Huge(text="x" * 2000), self.server.moment())
+            self.server.node.answer(held[0], Huge(data=bytes(3_000_000)), self.server.moment())
         self.server.node.answer(held[0], Said(text="b"), self.server.moment())
         self.server.act()
         self.assertEqual(self.net.result(outcome), Said(text="b"))
