@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from rhotwist.errors import BadPacket, DiskFull, Refused, StoreError
 from rhotwist.limits import Limits
@@ -64,6 +65,7 @@ class Coming:
     file: PartFile
     plan: FilePlan | None = None
     have: int = 0
+    peers: set[bytes] = attrs.field(factory=set)
     lock: DeferredLock = attrs.field(factory=DeferredLock)
     ready: bool = False
 
@@ -85,7 +87,7 @@ class Receiver:
         self._world = world
         self._coming: dict[int, Coming] = {}
         self._waiting: dict[int, list[Deferred[None]]] = {}
-        self.taken: Callable[[Transfer], None] = lambda row: None
+        self.admit: Callable[[bytes, bool], None] = lambda peer, on: None
 
     def sweep(self) -> None:
         """Remove what a process before this one had no time to: parts of files that have ended. Raises StoreError."""
@@ -106,8 +108,9 @@ class Receiver:
             return FileStand(stage=FileStage.WAITING)
         if row.state == transfers.DONE:
             return FileStand(stage=FileStage.DONE)
-        coming = await self._live(row)
-        return await self._kept(self._stand(coming))
+        # Hashing again what lies here, or copying it to another disk, may take longer than anybody waits.
+        stand = await self._within(self._stand(row, call.peer))
+        return stand or FileStand(stage=FileStage.CHECKING)
 
     async def planned(self, call: Call[FilePlanPiece]) -> PartHere:
         """A piece of a plan."""
@@ -144,8 +147,6 @@ class Receiver:
         """Let a file come, to lie in the folder into. None if it has ended meanwhile. Raises StoreError."""
         row: Transfer | None
         row = await self._world.soon(self._store.move(number, transfers.GOING, place=str(into)))
-        if row is not None:
-            self.taken(row)
         self._decided(number)
         return row
 
@@ -154,7 +155,7 @@ class Receiver:
         ended = self._store.move(number, transfers.CANCELLED, why, ended=self._world.date())
         row: Transfer | None = await self._world.soon(ended)
         if row is not None:
-            self._coming.pop(number, None)
+            self._let_go(number)
             PartFile(self._folder, number).discard()
         self._decided(number)
         return row
@@ -286,14 +287,18 @@ class Receiver:
         await self._world.soon(self._store.put_part(coming.row.number, index))
         coming.have |= 1 << index
 
-    async def _stand(self, coming: Coming) -> FileStand:
-        plan, row = coming.plan, coming.row
+    async def _stand(self, row: Transfer, peer: bytes) -> FileStand:
+        coming = await self._live(row)
+        plan = coming.plan
+        if peer not in coming.peers:
+            coming.peers.add(peer)
+            self.admit(peer, True)  # what its owner takes comes in objects larger than a stranger's
         if plan is None:
             bits = sum(1 << index for index in self._store.pages(row.number))
             return FileStand(stage=FileStage.PLANNING, here=file_plan.pack_bits(bits, pieces_of(row)))
         if file_plan.missing(coming.have, plan.count):
             return FileStand(stage=FileStage.TAKING, here=file_plan.pack_bits(coming.have, plan.count))
-        await self._lock(coming, self._deliver)
+        await self._kept(self._lock(coming, self._deliver))
         return FileStand(stage=FileStage.DONE)
 
     async def _deliver(self, coming: Coming) -> None:
@@ -306,8 +311,38 @@ class Receiver:
         await world.soon(
             self._store.move(row.number, transfers.DONE, place=str(path), ended=world.date())
         )
-        self._coming.pop(row.number, None)
+        self._let_go(row.number)
         coming.file.discard()
+
+    def _let_go(self, number: int) -> None:
+        """A file comes no more: its senders are strangers again, unless another of theirs does."""
+        coming = self._coming.pop(number, None)
+        others = {peer for other in self._coming.values() for peer in other.peers}
+        for peer in coming.peers - others if coming else ():
+            self.admit(peer, False)
+
+    async def _within(self, work: Coroutine[Deferred[Any], Any, R]) -> R | None:
+        """What work gives, or None if it takes longer than ``file_hold``: then it goes on by itself."""
+        working = Deferred.fromCoroutine(work)
+        given: Deferred[R | None] = Deferred()
+        timer = self._world.later(self._limits.file_hold)
+
+        def late(_: object) -> None:
+            if not given.called:
+                given.callback(None)
+
+        def done(outcome: Any) -> None:
+            if not given.called:
+                given.callback(outcome)  # a Failure is one too
+            elif isinstance(outcome, Failure) and not outcome.check(Refused):
+                self._log.failure("looking at a file failed", outcome)
+
+        timer.addErrback(lambda _: None).addCallback(late)
+        working.addBoth(done)
+        try:
+            return await given
+        finally:
+            timer.cancel()
 
     def _lock(self, coming: Coming, work: Callable[[Coming], Coroutine[Deferred[Any], Any, None]]) -> Deferred[None]:
         def locked() -> Deferred[None]:

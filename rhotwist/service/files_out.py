@@ -43,9 +43,7 @@ from rhotwist.wire.schema import Request
 
 Progress = Callable[[int, int], None]
 Ask = Callable[[Request[Any], float, Progress], Deferred[Any]]
-"""Ask the receiver: what, with how many seconds of patience, and who hears how much of it was acknowledged."""
-_SLOW = 1_000.0
-"""Bytes per second below which a part is given up, as ``Limits.object_rate``."""
+"""Ask the receiver: what, how many seconds without progress, and who hears how much of it was acknowledged."""
 #: Refusals that another try may meet otherwise: a wallet that will be unlocked, a process that is busy.
 _PASSING = frozenset((RefusalCode.OVERLOADED, RefusalCode.NOT_HERE, RefusalCode.NO_ROOM, FileRefusal.UNKNOWN))
 
@@ -132,7 +130,7 @@ class Sender:
         self._moved, self._heard = self._world.mono(), True
         if stand.stage == FileStage.DONE:
             return True
-        if stand.stage == FileStage.WAITING:
+        if stand.stage in (FileStage.WAITING, FileStage.CHECKING):
             return False
         await self._world.soon(self._store.move(row.number, transfers.GOING))
         try:
@@ -176,7 +174,7 @@ class Sender:
     async def _piece(self, index: int) -> None:
         size = self._row.part
         data = self._planned[index * size : (index + 1) * size]
-        await self._ask(FilePlanPiece(id=self._row.id, index=index, data=data), self._patience(data), _unheard)
+        await self._ask(FilePlanPiece(id=self._row.id, index=index, data=data), self._limits.request_timeout, _unheard)
         self._moved = self._world.mono()
 
     async def _part(self, index: int) -> None:
@@ -188,15 +186,13 @@ class Sender:
             self._moved = self._world.mono()
 
         try:
-            await self._ask(FilePart(id=self._row.id, index=index, data=data), self._patience(data), heard)
+            part = FilePart(id=self._row.id, index=index, data=data)
+            await self._ask(part, self._limits.request_timeout, heard)
         finally:
             self._partial.pop(index, None)
         self._have |= 1 << index
         self._moved = self._world.mono()
         await self._world.soon(self._store.put_part(self._row.number, index))
-
-    def _patience(self, data: bytes) -> float:
-        return self._limits.request_timeout + len(data) / _SLOW
 
     def _judge(self, error: RequestFailed) -> None:
         """Raise OperatorError for what no patience mends."""

@@ -48,6 +48,7 @@ class FileStage(enum.IntEnum):
     PLANNING = 1
     TAKING = 2
     DONE = 3
+    CHECKING = 4
 
 
 class FileRefusal(enum.IntEnum):
@@ -64,7 +65,8 @@ class FileRefusal(enum.IntEnum):
 class FileStand(Schema, name="rho.file-stand"):
     """What the receiver has: pieces of the plan while it is PLANNING, parts of the file while TAKING, one bit each.
 
-    stage is a FileStage. DONE is said when the file lies whole in its owner's folder, every part checked.
+    stage is a FileStage. DONE is said when the file lies whole in its owner's folder, every part checked. WAITING: its
+    owner has not taken it; CHECKING: what lies there is being hashed or put in place. Of both one asks again.
     """
 
     stage: int = u8()

@@ -48,14 +48,15 @@ class FileService:
     """The transfers of one data folder, while their process runs.
 
     asker gives the way to ask the wallet of a key in the process at, in the name of a hot wallet; it raises
-    OperatorError for an address that is none.
+    OperatorError for an address that is none. admit says of whom parts are taken: a peer's key, and whether from now
+    on or no more.
     """
 
     _log = Logger()
 
     def __init__(
         self, home: Path, keystore: Keystore, limits: Limits, *, world: World, rng: Rng,
-        asker: Callable[[Hot, bytes, str], Ask],
+        asker: Callable[[Hot, bytes, str], Ask], admit: Callable[[bytes, bool], None],
     ) -> None:  # fmt: skip
         self._folder = home
         self._keystore = keystore
@@ -63,6 +64,7 @@ class FileService:
         self._world = world
         self._rng = rng
         self._asker = asker
+        self._admit = admit
         self._going: dict[int, Going] = {}
         self._lanes: dict[bytes, DeferredSemaphore] = {}
         self._problems: dict[int, values.Problem] = {}
@@ -78,6 +80,7 @@ class FileService:
         self._database = Database(self._folder / "transfers.db", transfers.KIND, durable=False)
         self.store = Transfers(self._database)
         self.receiver = Receiver(self.store, self._folder, self._limits, self._world)
+        self.receiver.admit = self._admit
         self.receiver.sweep()
         for row in self.store.open():
             if row.outgoing and row.state != transfers.PAUSED:

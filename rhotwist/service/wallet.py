@@ -63,7 +63,7 @@ class WalletService(NodeService):
         )  # fmt: skip
         self.files = FileService(
             self.settings.places.transfers, self.keystore, config.limits, world=world, rng=os.urandom,
-            asker=self._asker,
+            asker=self._asker, admit=self.node.core.admit,
         )  # fmt: skip
         for schema, handler in self.files.handlers().items():
             self.node.answer(schema, handler)
