@@ -22,10 +22,11 @@ from rhotwist.limits import Limits
 from rhotwist.moment import Moment
 from rhotwist.net import clock
 from rhotwist.net.driver import Driver
-from rhotwist.net.handlers import Call, Handlers
+from rhotwist.net.group import together
+from rhotwist.net.handlers import Call, Handlers, OnArriving
 from rhotwist.net.peer import Peer
 from rhotwist.net.protocol import MAX_PACKET_SIZE, RhoDatagramProtocol
-from rhotwist.net.requests import Requests, Withdrawn
+from rhotwist.net.requests import OnProgress, Requests, Withdrawn
 from rhotwist.net.resolve import is_ip, resolve
 from rhotwist.net.sockets import is_ipv6, open_all
 from rhotwist.net.stream import StreamCarrier
@@ -36,6 +37,7 @@ from rhotwist.secret.puzzle import solve
 from rhotwist.wire.datagram import Path, pack_address
 from rhotwist.wire.schema import Request, Schema
 
+T = TypeVar("T")
 Q = TypeVar("Q", bound=Schema)
 R = TypeVar("R", bound=Schema)
 Q_co = TypeVar("Q_co", covariant=True)
@@ -136,24 +138,39 @@ class RhoNode:
     # --- what it does -------------------------------------------------------------------------------------------------
 
     def answer(
-        self, schema: type[Asks[Q, R]], handler: Callable[[Call[Q]], R | Awaitable[R] | Deferred[R]]
-    ) -> None:
+        self, schema: type[Asks[Q, R]], handler: Callable[[Call[Q]], R | Awaitable[R] | Deferred[R]], *,
+        progress: OnArriving | None = None,
+    ) -> None:  # fmt: skip
         """Have handler answer every request of that schema, at once, by a Deferred or as a coroutine.
 
-        An exception other than Refused is logged here, and the peer gets HandlerFailed. Raises LocalError if the schema
-        has a handler, SchemaClash if another schema has its identifier.
+        progress is called with an ``Arriving`` as the bytes of one come that is too big for a packet. An exception
+        other than Refused is logged here, and the peer gets HandlerFailed. Raises LocalError if the schema has a
+        handler, SchemaClash if another schema has its identifier.
         """
-        self._handle(schema, handler)
+        self._handle(schema, handler, progress)
 
-    def hear(self, schema: type[Q], handler: Callable[[Call[Q]], object]) -> None:
-        """Have handler told every message of a schema that wants no answer. Raises as ``answer`` does."""
-        self._handle(schema, handler)
+    def hear(
+        self, schema: type[Q], handler: Callable[[Call[Q]], object], *, progress: OnArriving | None = None
+    ) -> None:
+        """Have handler told every message of a schema that wants no answer. Otherwise as ``answer``."""
+        self._handle(schema, handler, progress)
 
-    def _handle(self, schema: object, handler: Callable[[Any], Any]) -> None:
+    def admit(self, peer: bytes, on: bool = True) -> None:
+        """Take objects up to ``Limits.object_max`` from this 32-byte key; from others who call, ``object_max_client``
+        bytes if they have proven a wallet, else ``object_max_stranger``."""
+        self.core.admit(peer, on)
+
+    def group(
+        self, members: Sequence[Deferred[T]], progress: Callable[[int, int], object] | None = None
+    ) -> Deferred[list[T]]:
+        """``net.group.together``: one Deferred for many. progress(done, total) counts members."""
+        return together(members, progress)
+
+    def _handle(self, schema: object, handler: Callable[[Any], Any], progress: OnArriving | None) -> None:
         if not (isinstance(schema, type) and issubclass(schema, Schema)):
             raise LocalError(f"{schema!r} is no Schema; declare one: class Say(Request[Said], name=...)")
-        self.core.handle(schema)
-        self._handlers.add(schema, handler)
+        self.core.handle(schema, watch=progress is not None)
+        self._handlers.add(schema, handler, progress)
 
     def peer(self, at: str | bytes | NodeAt) -> Peer:
         """Somebody to ask: ``"NODE@HOST:PORT"``, or the key alone (text, or 32 bytes such as ``call.peer``) for whom a
@@ -165,24 +182,20 @@ class RhoNode:
         return Peer(self, NodeAt(check_key(at), "", 0), ())
 
     def ask(
-        self, peer: Peer, body: Request[R], timeout: float | None, *, source: SeedKey | None = None,
-        destination: bytes | None = None, identity: SeedKey | None = None,
-    ) -> Deferred[R]:  # fmt: skip
-        """``Peer.request``."""
+        self, peer: Peer, body: Request[R], timeout: float | None, *, progress: OnProgress | None = None, **how: Any
+    ) -> Deferred[R]:
+        """``Peer.request``; how is what the core's ``fire`` is told beside."""
         paths = peer.paths
         if paths is None:
             if not isinstance(body, Request):
                 raise LocalError(f"{type(body).__name__} has no reply; tell it, or declare it as a Request[...]")
             body.encode()
-            fire = partial(
-                self.core.fire, peer.key, body, source=source, destination=destination, identity=identity
-            )
-            return self._fire_by_name(peer, timeout, fire)
+            fire = partial(self.core.fire, peer.key, body, watch=progress is not None, **how)
+            return self._fire_by_name(peer, timeout, fire, progress)
         event = self.core.fire(
-            peer.key, body, self._now(), timeout=timeout, paths=paths, source=source, destination=destination,
-            identity=identity,
-        )  # fmt: skip
-        reply = self._requests.wait(event)
+            peer.key, body, self._now(), timeout=timeout, paths=paths, watch=progress is not None, **how
+        )
+        reply = self._requests.wait(event, progress)
         self.driver.settle()
         return reply
 
@@ -216,7 +229,7 @@ class RhoNode:
             say(peer.paths)
 
     def _untold(self, failure: Failure) -> None:
-        """What is told is lost if its way is not found, like a datagram; what our caller did wrong is logged."""
+        """What is told is lost if its way is not found; what our caller did wrong is logged."""
         if not failure.check(RequestFailed):
             self.driver.faults.failure("telling", failure)
 
@@ -265,7 +278,9 @@ class RhoNode:
         looking.addTimeout(self._limits.request_timeout if timeout is None else timeout, self._reactor)
         return looking.addBoth(over).addCallbacks(found, missing)
 
-    def _fire_by_name(self, peer: Peer, timeout: float | None, fire: Callable[..., Event]) -> Deferred[Any]:
+    def _fire_by_name(
+        self, peer: Peer, timeout: float | None, fire: Callable[..., Event], progress: OnProgress | None = None
+    ) -> Deferred[Any]:
         """Look the name up first; the time that takes is part of timeout."""
         until = self._now().mono + (self._limits.request_timeout if timeout is None else timeout)
         under_way: list[Deferred[Any]] = []
@@ -277,7 +292,7 @@ class RhoNode:
         def found(paths: Sequence[Path]) -> Any:
             moment = self._now()
             event = fire(moment, timeout=max(_SOON, until - moment.mono), paths=paths)
-            under_way[:] = [self._requests.wait(event)]
+            under_way[:] = [self._requests.wait(event, progress)]
             self.driver.settle()
             return under_way[0]
 
@@ -358,14 +373,9 @@ class RhoNode:
 
 
 def listen(
-    reactor: Any,
-    key: SeedKey | None = None,
-    port: int = 0,
-    interface: str | Sequence[str] = EVERYWHERE,
-    limits: Limits | None = None,
-    *,
-    tcp: int | None = None,
-) -> Deferred[RhoNode]:
+    reactor: Any, key: SeedKey | None = None, port: int = 0, interface: str | Sequence[str] = EVERYWHERE,
+    limits: Limits | None = None, *, tcp: int | None = None,
+) -> Deferred[RhoNode]:  # fmt: skip
     """A node on this machine's network. Fires with it, at once; fails with CannotListenError.
 
     key is the node's, a new one if None. port 0 is chosen by the kernel. interface says which addresses to take

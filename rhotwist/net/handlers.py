@@ -20,6 +20,9 @@ from rhotwist.wire.schema import Schema
 #: waits for, so that only a bound keeps a peer from starting ever more.
 TOLD_AT_ONCE = 1_024
 
+#: Called with what has come of a message so far: a ``jobs.Arriving``.
+OnArriving = Callable[[jobs.Arriving], object]
+
 B = TypeVar("B", bound=Schema, covariant=True)
 
 
@@ -73,16 +76,23 @@ class Handlers:
         self._driver = driver
         self._handlers: dict[type[Schema], Callable[[Any], Any]] = {}
         self._running: dict[Deferred[Any], jobs.Call] = {}
+        self._progress: dict[type[Schema], OnArriving] = {}
         self._told = 0
         driver.counters.setdefault("handler_failed", 0)
         driver.counters.setdefault("told_dropped", 0)
         driver.runners[jobs.Call] = self.run
+        driver.runners[jobs.Arriving] = self.arriving
 
-    def add(self, schema: type[Schema], handler: Callable[[Any], Any]) -> None:
-        """Calls with this schema go to handler. Raises LocalError if they go to another already."""
+    def add(
+        self, schema: type[Schema], handler: Callable[[Any], Any], progress: OnArriving | None = None
+    ) -> None:
+        """Calls with this schema go to handler, what is known before they are whole to progress. Raises LocalError if
+        they go to another already."""
         if schema in self._handlers:
             raise LocalError(f"{schema.schema_name} has a handler already; one node answers a schema in one way")
         self._handlers[schema] = handler
+        if progress is not None:
+            self._progress[schema] = progress
 
     def run(self, call: jobs.Call) -> None:
         """Have a call answered, now or when its handler is done."""
@@ -102,6 +112,12 @@ class Handlers:
             self._answer(call, result)
             return
         self._later(result, call)
+
+    def arriving(self, job: jobs.Arriving) -> None:
+        """Tell a handler how far a message for it has come."""
+        progress = self._progress.get(job.schema)
+        if progress is not None:
+            progress(job)
 
     def close(self) -> None:
         """Cancel the handlers that still run; what they make of it goes nowhere."""

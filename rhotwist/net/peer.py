@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from rhotwist.keys.address import NodeAt
 from rhotwist.keys.pair import SeedKey
+from rhotwist.net.requests import OnProgress
 from rhotwist.node.jobs import Reached
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.schema import Request, Schema
@@ -41,17 +42,25 @@ class Peer:
         source: SeedKey | None = None,
         destination: bytes | None = None,
         identity: SeedKey | None = None,
+        progress: OnProgress | None = None,
+        background: bool = False,
     ) -> Deferred[R]:
         """Ask, over a session that is opened if there is none. Fires with the reply.
 
-        timeout is in seconds, ``Limits.request_timeout`` if None. source is the wallet that speaks, this node if None;
+        A body or a reply that no small packet carries goes in many; nothing else changes. progress(done, total) is then
+        called as bytes arrive: first those of the request that the peer has acknowledged, then beside them those of the
+        reply. background lets whatever else uses the way go first.
+
+        timeout is in seconds, ``Limits.request_timeout`` if None: how long nothing may come, of an object seconds
+        without progress. source is the wallet that speaks, this node if None;
         destination the wallet that is spoken to, 32 bytes, the peer if None. identity is who we are to the peer, this
         node if None; each has a session of its own. Raises LocalError at once for what cannot
         be sent; fails with a RequestFailed otherwise. Cancelling withdraws the request, and fails it with Cancelled.
         """
         return self._node.ask(
-            self, body, timeout, source=source, destination=destination, identity=identity
-        )
+            self, body, timeout, source=source, destination=destination, identity=identity, progress=progress,
+            background=background,
+        )  # fmt: skip
 
     def tell(self, body: Schema, *, source: SeedKey | None = None, destination: bytes | None = None) -> None:
         """Say something that wants no answer, and learn nothing of its fate. Raises LocalError at once."""

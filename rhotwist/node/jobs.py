@@ -37,7 +37,9 @@ class Call:
 
 
 class Progress(NamedTuple):
-    """An event that somebody watches is further: done of total bytes have arrived, there or here."""
+    """An event that somebody watches is further: done of total bytes have arrived. A request that goes as an object
+    counts what the peer has acknowledged; a reply that comes as one adds to both what has come, and is going to.
+    """
 
     event: Event
     done: int

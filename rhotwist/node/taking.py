@@ -135,7 +135,7 @@ def _take(state: State, session: Session, objects: Objects, run: list[bytes], mo
     arrival = objects.incoming[id]
     inner = arrival.inner
     if inner is None:
-        inner = arrival.inner = _receiver(state, objects, arrival, session, mono)
+        inner = arrival.inner = receiver(state, objects, arrival, session, mono)
     seal = inner.seal
     newest, refused = seal.newest, seal.refused
     new = inner.take(run, mono)
@@ -153,7 +153,7 @@ def _take(state: State, session: Session, objects: Objects, run: list[bytes], mo
         state.pending.progress(arrival.ask, mono)
 
 
-def _receiver(state: State, objects: Objects, arrival: Arrival, session: Session, mono: float) -> ObjectIn:
+def receiver(state: State, objects: Objects, arrival: Arrival, session: Session, mono: float) -> ObjectIn:
     """The receiver of an object whose first packet has come. It asks for memory once that packet has opened."""
 
     def store(size: int) -> Buffer | None:
@@ -229,7 +229,8 @@ def _progress(state: State, arrival: Arrival) -> None:
     if ask is not None:
         if ask.watched and ask in state.pending:
             arrival.told = inner.progress
-            state.jobs.append(jobs.Progress(ask, inner.progress, inner.size))
+            sent = HEAD + len(ask.body) if ask.big else 0
+            state.jobs.append(jobs.Progress(ask, sent + inner.progress, sent + inner.size))
         return
     if not state.watched or arrival.watched is False:
         return

@@ -45,9 +45,12 @@ class Host(Machine):
         self._handlers: dict[type[Schema], Callable[[Any], Any]] = {}
         self._wallets: dict[bytes, SeedKey] = {}
         self._asked: dict[Event, Outcome[Any]] = {}
+        self._watched: dict[Event, Callable[[int, int], Any]] = {}
+        self._watchers: dict[type[Schema], Callable[[Any], Any]] = {}
         self._chance = network.chance(f"work/{name}")
         self._runners: dict[type, Callable[[Any], object]] = {
-            jobs.Call: self._call, jobs.Fired: self._fired, jobs.Solve: self._solve, jobs.KeepToken: self._keep,
+            jobs.Progress: self._progressed, jobs.Arriving: self._arriving, jobs.Call: self._call,
+            jobs.Fired: self._fired, jobs.Solve: self._solve, jobs.KeepToken: self._keep,
             jobs.ForgetToken: self._forget_token, jobs.Hang: self._hang,
         }  # fmt: skip
 
@@ -63,7 +66,9 @@ class Host(Machine):
 
     # --- what a programmer does with it
 
-    def answer(self, schema: type[Schema], handler: Callable[[Any], Any]) -> None:
+    def answer(
+        self, schema: type[Schema], handler: Callable[[Any], Any], progress: Callable[[Any], Any] | None = None
+    ) -> None:
         """Have calls with this schema answered by ``handler(call)``, also after a restart.
 
         The handler is the one that ``RhoNode.answer`` takes: it returns the reply, or a Deferred, a coroutine or an
@@ -71,13 +76,16 @@ class Host(Machine):
         ``Network.errors`` here.
         """
         self._handlers[schema] = handler
+        if progress is not None:
+            self._watchers[schema] = progress
         if self.up:
-            self.node.handle(schema)
+            self.node.handle(schema, watch=progress is not None)
 
     def request(self, other: Host | bytes, body: Request[R], **how: Any) -> Outcome[R]:
         """Ask another host, or a 32-byte key with ``paths=``, and hold what becomes of it.
 
-        how is passed to ``Node.fire``: timeout in seconds, source, destination and so on. Raises LocalError at once.
+        how is passed to ``Node.fire``: timeout in seconds, source, destination and so on; progress is called with the
+        bytes that have arrived and those there are. Raises LocalError at once.
         """
         return cast("Outcome[R]", self._fire(other, body, how))
 
@@ -129,7 +137,7 @@ class Host(Machine):
         rng = self.network.chance(f"core/{self.name}/{self.life}").randbytes
         node = Node(self.key, limits=self.limits, rng=rng, **self._options)
         for schema in self._handlers:
-            node.handle(schema)
+            node.handle(schema, watch=schema in self._watchers)
         for key in self._wallets.values():
             node.add_wallet(key)
         for server, token in self.store.get("tokens", {}).items():
@@ -188,6 +196,12 @@ class Host(Machine):
             raise AssertionError(f"{self.name} fired {job.event!r} twice, or never asked: {job.outcome!r}")
         outcome.settle(now, job.outcome)
 
+    def _progressed(self, job: jobs.Progress) -> None:
+        self._watched[job.event](job.done, job.total)
+
+    def _arriving(self, job: jobs.Arriving) -> None:
+        self._watchers[job.schema](job)
+
     def _solve(self, job: jobs.Solve) -> None:
         tries = 1 << job.difficulty + 8  # enough, but for one puzzle in 10**111
         solution = None if self._fails() else puzzle.solve(job.cookie, job.ephemeral, job.difficulty, tries=tries)
@@ -209,7 +223,12 @@ class Host(Machine):
     # --- small things
 
     def _fire(self, other: Host | bytes, body: Schema, how: dict[str, Any]) -> Outcome[Any]:
+        progress = how.pop("progress", None)
+        if progress is not None:
+            how["watch"] = True
         event = self.node.fire(self._key(other), body, self.moment(), **self._found(other, how))
+        if progress is not None:
+            self._watched[event] = progress
         return self._hold(event, f"{self.name} asks {_named(other)} {body.schema_name}")
 
     def _hold(self, event: Event, what: str) -> Outcome[Any]:
