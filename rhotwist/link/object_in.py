@@ -106,6 +106,35 @@ class ObjectIn:
             self._ack_due = mono
         return new
 
+    def put(self, at: int, data: bytes, mono: float) -> None:
+        """Take bytes of a record of a connection, which come in order and opened: those from offset at on."""
+        if self._buffer is None:
+            buffer = self._store(self.size)
+            if buffer is None:
+                self.failed = GoneReason.NO_ROOM
+                return
+            self._buffer, self._view = buffer, memoryview(buffer)
+            self._here = bytearray(self.total)
+        end = at + len(data)
+        if self.whole or self.failed is not None or end > self.size:
+            return
+        self._last = self._newest_at = mono
+        start = max(at, self._hashed)  # what was hashed stays as it is
+        if start < end:
+            self._view[start:end] = data[start - at :]
+        stride = CLASSES[self.size_class]
+        new = [i for i in range(at // stride, self.total if end == self.size else end // stride) if not self._here[i]]
+        if not new:
+            return
+        for i in new:
+            self._here[i] = 1
+        self._fresh(new)
+        self._unsaid += len(new)
+        if self._advance() or self._unsaid >= ACK_PACKETS:
+            self._ack_due = mono
+        elif self._ack_due == inf:
+            self._ack_due = mono + self._patience()
+
     def _first(self, datagrams: Sequence[bytes]) -> Sequence[bytes]:
         """Reserve memory once a packet has opened; what is left to be taken."""
         for at, datagram in enumerate(datagrams):

@@ -166,7 +166,7 @@ class Outbound:
         self._limits = limits
         self._datagrams: deque[bytes] = deque()
         self._queued = 0
-        self._records: deque[tuple[StreamSeal, bytes]] = deque()
+        self._records: deque[tuple[StreamSeal, bytes, bytes]] = deque()
         self._outward: Outward | None = None
         self._sealing: Sealing | None = None
         self.dropped = 0
@@ -189,13 +189,13 @@ class Outbound:
             self._queued -= HEAD_SIZE + len(self._datagrams.popleft())
             self.dropped += 1
 
-    def send(self, seal: StreamSeal, plain: bytes) -> None:
-        """Queue a record of a session, of 1 to 2**24-1 bytes."""
-        self._records.append((seal, plain))
+    def send(self, seal: StreamSeal, plain: bytes, head: bytes = b"") -> None:
+        """Queue a record of a session, of 1 to 2**24-1 bytes: head and plain, joined only when its turn has come."""
+        self._records.append((seal, plain, head))
 
     def withdraw(self, plain: bytes) -> bool:
         """Take back a record that has not begun. False if it has, or was never queued: it goes out whole then."""
-        for place, (_, queued) in enumerate(self._records):
+        for place, (_, queued, _) in enumerate(self._records):
             if queued is plain:
                 del self._records[place]
                 return True
@@ -228,15 +228,15 @@ class Outbound:
 
     def _next_record(self) -> tuple[bytes, ...]:
         """The USE before the next record, if it needs one, and the record begun. One of a dead session is dropped."""
-        seal, plain = self._records.popleft()
+        seal, plain, head = self._records.popleft()
         first: tuple[bytes, ...] = ()
         try:
             outward = self._outward
-            if outward is None or not outward.serves(seal, len(plain)):
+            if outward is None or not outward.serves(seal, len(head) + len(plain)):
                 outward = self._outward = seal.use()
                 first = (outward.frame,)
         except KeySpent:
             self.dropped += 1
             return ()
-        self._sealing = outward.record(plain)
+        self._sealing = outward.record(head + plain if head else plain)
         return first

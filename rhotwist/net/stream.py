@@ -59,7 +59,7 @@ class Core(Protocol):
     def feed(self, stream: Stream, data: bytes, moment: Moment) -> None:
         """Take bytes."""
 
-    def detach(self, stream: Stream) -> None:
+    def detach(self, stream: Stream, moment: Moment) -> None:
         """A connection is gone."""
 
 
@@ -353,7 +353,7 @@ class StreamCarrier:
         if self._connections.get(connection.path.address) is connection:
             del self._connections[connection.path.address]
         if connection.stream is not None:
-            self._core.detach(connection.stream)
+            self._core.detach(connection.stream, self._driver.now())
 
     def _hang(self, job: Hang) -> None:
         """The node has done with a connection."""

@@ -21,11 +21,12 @@ from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Have,
 from rhotwist.link.session import Session
 from rhotwist.moment import Moment, Rng
 from rhotwist.node import answering, asking, opening, speaking, streams, taking, tending, turning
+from rhotwist.node.connecting import Connecting
 from rhotwist.node.digest import digest
 from rhotwist.node.jobs import Call, Job, Solve
 from rhotwist.node.objects import Objects
 from rhotwist.node.state import Ask, Dialing, Sibling, State
-from rhotwist.node.streams import Connecting, Streams
+from rhotwist.node.streams import Streams
 from rhotwist.secret.cookie import StatelessSecrets
 from rhotwist.secret.curve import OPERATIONS
 from rhotwist.secret.kem import ML_KEM_768, Kem

@@ -24,7 +24,7 @@ from rhotwist.link.messages import (
 from rhotwist.link.object_out import ObjectOut
 from rhotwist.link.session import Session
 from rhotwist.link.small import Taken
-from rhotwist.node import asking, jobs, taking
+from rhotwist.node import asking, jobs, recording, taking
 from rhotwist.node.objects import Objects, Parcel
 from rhotwist.node.state import Ask, State
 from rhotwist.secret.object_seal import ObjectSeal
@@ -83,8 +83,11 @@ def _begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     parcel.id = objects.last_id
     key = state.rng(32)
     seal = ObjectSeal(key, session.suite, session.seal.peer_code, parcel.id, seals_max=state.limits.object_seals_max)
-    control = objects.controller(parcel.background, state.limits, mono)
-    parcel.out = ObjectOut(parcel.data, seal, control, limits=state.limits, mono=mono, rng=state.rng)
+    if session.path.stream:
+        parcel.out = recording.sender(state, session, parcel.data)
+    else:
+        control = objects.controller(parcel.background, state.limits, mono)
+        parcel.out = ObjectOut(parcel.data, seal, control, limits=state.limits, mono=mono, rng=state.rng)
     offer = Offer(
         id=parcel.id, key=key, named=parcel.named, size=len(parcel.data), size_class=parcel.out.size_class,
         hashcode=parcel.hashcode, kind=parcel.kind,
@@ -112,6 +115,10 @@ def _offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mo
             parcel.out.have(outcome.bitmap, mono)
         except BadPacket:
             give_up(state, objects, parcel, GoneReason.LIED, Refused(RefusalCode.REFUSED, _UNPROVEN), mono)
+            return
+        recording.accepted(state, objects.session)
+        if parcel.out.done:
+            _over(state, objects, parcel, None, mono)
     elif isinstance(outcome, Refused) and outcome.code in (RefusalCode.NO_ROOM, RefusalCode.OVERLOADED):
         _later(state, objects, parcel, mono)
     else:
@@ -121,6 +128,7 @@ def _offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mo
 
 def _later(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     """The peer has no room now: offer it again after a while, as long as its request waits."""
+    recording.refused(state, objects.session)
     _take_back(objects, parcel)
     parcel.again = mono + min(PAUSE * 2**parcel.tries, PAUSE_MOST)
     parcel.tries += 1
@@ -137,6 +145,7 @@ def _take_back(objects: Objects, parcel: Parcel) -> None:
     if parcel.out is not None:
         parcel.out.close()
         parcel.out = None
+    recording.withdraw(parcel)
     if parcel.offer is not None:
         objects.offers.pop(parcel.offer.hashcode, None)
 
@@ -335,6 +344,11 @@ def _pump(state: State, objects: Objects, mono: float) -> list[bytes]:
         still = []
         for parcel in ready:
             if parcel.out is None:
+                continue
+            if not recording.pump(state, objects, parcel, mono):
+                _take_back(objects, parcel)
+                objects.line.appendleft(parcel)
+                state.schedule(objects, mono)
                 continue
             burst = parcel.out.burst(mono)
             if burst:

@@ -15,6 +15,7 @@ from rhotwist.link.congestion import Controller
 from rhotwist.link.messages import BACKGROUND, OBJECT_REPLY, Offer, Working
 from rhotwist.link.object_in import ObjectIn
 from rhotwist.link.object_out import ObjectOut
+from rhotwist.link.record_out import RecordOut
 from rhotwist.link.session import Session
 from rhotwist.link.small import Taken
 from rhotwist.wire.datagram import Path
@@ -24,6 +25,7 @@ from rhotwist.wire.schema import Schema
 
 if TYPE_CHECKING:
     from rhotwist.node.state import Ask, State
+    from rhotwist.node.streams import Stream
 
 #: Objects that came whole and are remembered, so that one offered again is not acted upon twice.
 OVER = 256
@@ -38,7 +40,9 @@ class Parcel:
     request that offered it, done what the peer had of it when progress was told last.
     """
 
-    __slots__ = ("again", "ask", "data", "done", "hashcode", "id", "kind", "named", "offer", "out", "taken", "tries")
+    __slots__ = (
+        "again", "ask", "data", "done", "hashcode", "id", "kind", "named", "offer", "out", "stream", "taken", "tries",
+    )  # fmt: skip
 
     def __init__(
         self, data: bytes, named: bytes, hashcode: int, kind: int, *, ask: Ask | None = None, taken: Taken | None = None
@@ -50,7 +54,8 @@ class Parcel:
         self.ask = ask
         self.taken = taken
         self.id = self.done = self.tries = 0
-        self.out: ObjectOut | None = None
+        self.out: ObjectOut | RecordOut | None = None
+        self.stream: Stream | None = None  # the connection that it was given to
         self.offer: Ask | None = None
         self.again = 0.0
 

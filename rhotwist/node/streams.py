@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rhotwist.errors import BadPacket, Closed, TableFull
+from rhotwist.errors import BadPacket, TableFull
 from rhotwist.limits import Limits
 from rhotwist.link.records import Inbound, Outbound, Piece
 from rhotwist.link.session import Session
@@ -21,20 +21,21 @@ from rhotwist.wire.datagram import Path
 from rhotwist.wire.packet import HEADER
 
 if TYPE_CHECKING:
+    from rhotwist.node.objects import Arrival, Objects
     from rhotwist.node.state import State
 
 #: A record begins with the id of the object it carries, u32.
 RECORD_HEAD = 4
 #: What becomes of the pieces of records: True to go on with a record, False to let the rest of it go by.
-Taker = Callable[[Session, Piece, Moment], bool]
+Taker = Callable[[Session, Piece], bool]
 
 
 class Stream:
     """One connection. ours says that we opened it; proven that somebody has shown over it that he holds a key."""
 
     __slots__ = (
-        "_limits", "_moved", "_old", "_strange", "began", "ended", "inbound", "ours", "outbound", "path", "proven",
-        "used",
+        "_limits", "_moved", "_old", "_strange", "accepted", "arrival", "began", "ended", "inbound", "ours", "outbound",
+        "path", "proven", "used", "users",
     )  # fmt: skip
 
     def __init__(self, path: Path, mono: float, limits: Limits, *, ours: bool) -> None:
@@ -42,6 +43,10 @@ class Stream:
         self.ours = ours
         self.proven = ours
         self.ended = False
+        #: Whose objects have gone over it; whether its peer takes them; which of the peer's is coming.
+        self.users: dict[Objects, None] = {}
+        self.accepted = False
+        self.arrival: Arrival | None = None
         self.inbound, self.outbound = Inbound(), Outbound(limits)
         self.began = self.used = self._moved = mono
         self._old: float | None = None  # since when its last USE is of an epoch that was left
@@ -54,11 +59,11 @@ class Stream:
             self._moved = mono  # nothing waited, so nobody kept anything waiting
         self.outbound.say(datagrams)
 
-    def send(self, seal: StreamSeal, plain: bytes, mono: float) -> None:
-        """Queue a record; ``pull`` gives it out."""
+    def send(self, seal: StreamSeal, plain: bytes, mono: float, head: bytes = b"") -> None:
+        """Queue a record, head and plain; ``pull`` gives it out."""
         if not self.outbound:
             self._moved = mono
-        self.outbound.send(seal, plain)
+        self.outbound.send(seal, plain, head)
 
     def pull(self, most: int, mono: float) -> list[bytes]:
         """Bytes to write, as ``Outbound.pull`` has it. Raises KeySpent: the connection has to end then."""
@@ -104,38 +109,6 @@ class Streams:
         self.due: float | None = None
 
 
-class Connecting:
-    """The verbs of a node that are about connections."""
-
-    _state: State
-
-    def receive(self, path: Path, datagrams: Sequence[bytes], moment: Moment) -> None:
-        """The node's own."""
-        raise NotImplementedError
-
-    def attach(self, path: Path, moment: Moment, *, ours: bool) -> Stream:
-        """A connection is there, or about to be; its path has 18 random bytes for an address.
-
-        ours says that it is we who connect; such a path may be attached again, when another connection leads there.
-        Raises TableFull, and Closed after ``close``.
-        """
-        if self._state.closed:
-            raise Closed("this node was stopped")
-        return attach(self._state, path, moment, ours=ours)
-
-    def feed(self, stream: Stream, data: bytes, moment: Moment) -> None:
-        """Take bytes that came over a connection, in order. Never raises for anything that is in them."""
-        for datagrams in feed(self._state, stream, data, moment, self._piece):
-            self.receive(stream.path, datagrams, moment)
-
-    def detach(self, stream: Stream) -> None:
-        """A connection is gone. What went over it goes on when its peer, or we, have made another."""
-        detach(self._state, stream)
-
-    def _piece(self, session: Session, piece: Piece, moment: Moment) -> bool:
-        return False
-
-
 def attach(state: State, path: Path, moment: Moment, *, ours: bool) -> Stream:
     """A connection is there, or about to be. Where there are too many the oldest stranger's goes.
 
@@ -153,7 +126,10 @@ def attach(state: State, path: Path, moment: Moment, *, ours: bool) -> Stream:
 
 
 def detach(state: State, stream: Stream) -> None:
-    """A connection is gone. Sessions that went over it live on."""
+    """A connection is gone. Sessions that went over it live on, and look how their objects fare."""
+    stream.ended = True
+    state.stirred.update(stream.users)
+    stream.users.clear()
     if state.streams.by_path.get(stream.path) is stream:
         del state.streams.by_path[stream.path]
 
@@ -192,7 +168,7 @@ def feed(state: State, stream: Stream, data: bytes, moment: Moment, take: Taker)
                 if session is None:
                     raise BadPacket("unknown")
                 session.heard = mono
-                if not take(session, event, moment):
+                if not take(session, event):
                     stream.inbound.skip()
                 continue
             yield event
@@ -215,16 +191,6 @@ def record_most(state: State, session: Session) -> int:
     return RECORD_HEAD + state.limits.object_max
 
 
-def send(state: State, session: Session, plain: bytes, moment: Moment) -> bool:
-    """Queue a record for a session over the connection that it goes by; False if that is gone."""
-    stream = state.streams.by_path.get(session.path)
-    if stream is None:
-        return False
-    stream.send(streams_of(state, session), plain, moment.mono)
-    state.out.setdefault(stream.path, [])  # an empty burst has it pulled
-    return True
-
-
 def gone(state: State, path: Path) -> bool:
     """Whether a path is that of a connection which is no more, or carries nothing new."""
     return path.stream and path not in state.streams.by_path
@@ -237,7 +203,6 @@ def _proved(state: State, stream: Stream, datagram: bytes, mono: float) -> bool:
 
 
 def _hang(state: State, stream: Stream, why: str) -> None:
-    stream.ended = True
     detach(state, stream)
     state.counters["hung " + why] += 1
     state.jobs.append(Hang(stream.path, why))

@@ -180,4 +180,4 @@ class Wires:
             side.other = None
             side.coming.clear()
             if side.host.up and side.host.life == side.life:
-                side.host.node.detach(side.stream)
+                side.host.node.detach(side.stream, side.host.moment())

@@ -6,7 +6,7 @@ from rhotwist.errors import Closed, TableFull
 from rhotwist.limits import Limits
 from rhotwist.node import opening, speaking
 from rhotwist.node.jobs import Hang
-from rhotwist.node.streams import Stream, send, streams_of
+from rhotwist.node.streams import Stream, streams_of
 from rhotwist.testing.cases import SeededTestCase
 from rhotwist.testing.host import Host
 from rhotwist.testing.link import Faults
@@ -215,8 +215,9 @@ class Clocks(StreamCase):
         net = self.network(1)
         node, client = server(net), net.node("client")
         net.result(client.request(node, Say(text="a")))
-        send(client.node._state, sessions(client)[0], b"record", client.moment())
-        client.act()
+        outward = streams_of(client.node._state, sessions(client)[0]).use()
+        wire = outward.frame + b"".join(outward.record(b"record").next())
+        node.node.feed(self.connections(node)[0], wire, node.moment())
         net.run(0.1)
         machine = opening.ratchet(client.node._state, sessions(client)[0])
         speaking.give(client.node._state, sessions(client)[0], machine.start(client.moment().mono, 0.0, bytes))
@@ -290,7 +291,7 @@ class Sessions(StreamCase):
         packet = sessions(self.client)[0].seal.seal(b"\0")
         self.server.node.feed(stream, frame(packet), self.server.moment())
         self.assertEqual(theirs.path, before)
-        self.server.node.detach(self.connections(self.server)[0])
+        self.server.node.detach(self.connections(self.server)[0], self.server.moment())
         self.server.node.feed(stream, frame(sessions(self.client)[0].seal.seal(b"\0")), self.server.moment())
         self.assertEqual(theirs.path, path(5))
 
@@ -325,6 +326,6 @@ class Sessions(StreamCase):
         seen.append(node.state_digest())
         streams_of(node._state, sessions(self.server)[0]).use()
         seen.append(node.state_digest())
-        node.detach(stream)
+        node.detach(stream, moment)
         seen.append(node.state_digest())
         self.assertEqual(len(set(seen)), 5)

@@ -1,0 +1,80 @@
+"""One big object going out as one record of a connection: no packets, no congestion control, the same acks.
+
+The connection keeps order and pace; what is left is when it may go, and what the peer says that it has. What it offers
+is cut in the largest class, so that acks are few and an object that began over a connection may go on by datagrams.
+"""
+
+from __future__ import annotations
+
+from rhotwist.errors import BadPacket
+from rhotwist.link.messages import Ack
+from rhotwist.wire.object_packet import CLASSES, piece_count
+
+#: The class that a record is offered in.
+RECORD_CLASS = len(CLASSES) - 1
+
+
+class RecordOut:
+    """The sender of one object over a connection, with the face of ``ObjectOut``.
+
+    ready says that it may be given to the connection, given that it was. delivered counts the bytes that the peer has
+    acknowledged.
+    """
+
+    __slots__ = ("data", "delivered", "done", "given", "ready")
+
+    size_class = RECORD_CLASS
+    failed: str | None = None
+
+    def __init__(self, data: bytes, *, eager: bool) -> None:
+        """eager lets it go right behind its offer, without waiting whether the peer has room."""
+        self.data = data
+        self.delivered = 0
+        self.done = self.given = False
+        self.ready = eager
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object."""
+        return len(self.data)
+
+    def have(self, bitmap: bytes, mono: float) -> None:
+        """The offer was answered. Raises BadPacket for pieces that do not exist."""
+        total = piece_count(self.size, RECORD_CLASS)
+        bits = int.from_bytes(bitmap, "little")
+        if bits >> total:
+            raise BadPacket("index")
+        if bits == (1 << total) - 1:
+            self._whole()
+        self.ready = True
+
+    def acked(self, ack: Ack, mono: float) -> None:
+        """The receiver says what it has. Raises BadPacket for more than there is, or than was given."""
+        if ack.size_class >= len(CLASSES) or not self.given:
+            raise BadPacket("ack")
+        total = piece_count(self.size, ack.size_class)
+        if ack.base > total:
+            raise BadPacket("index")
+        if ack.base == total:
+            self._whole()
+        else:
+            self.delivered = max(self.delivered, ack.base * CLASSES[ack.size_class])
+
+    def _whole(self) -> None:
+        self.done, self.delivered = True, self.size
+
+    def burst(self, mono: float) -> list[bytes]:
+        """No datagrams."""
+        return []
+
+    def beat_due(self, mono: float) -> bool:
+        """A connection tells by itself when it is lost."""
+        return False
+
+    def deadline(self) -> float | None:
+        """Nothing is due by time."""
+        return None
+
+    def close(self) -> None:
+        """It is over."""
+        self.ready = False

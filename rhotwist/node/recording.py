@@ -1,0 +1,98 @@
+"""Big objects over connections: offered as by datagrams, carried by one record, acknowledged as by datagrams.
+
+A record is the id of its offer, u32, and the message object. Times are mono seconds. Spec page: docs/spec/stream.md.
+"""
+
+from __future__ import annotations
+
+from rhotwist.link.record_out import RecordOut
+from rhotwist.link.records import Piece
+from rhotwist.link.session import Session
+from rhotwist.node import streams, taking
+from rhotwist.node.objects import Arrival, Objects, Parcel
+from rhotwist.node.state import State
+from rhotwist.node.streams import RECORD_HEAD, Stream
+
+
+def sender(state: State, session: Session, data: bytes) -> RecordOut:
+    """What sends an object over the connection that a session goes by.
+
+    It waits for the answer to its offer, unless it is small or the peer has taken an object over this connection: a
+    peer that has no room would have all of it sent for nothing.
+    """
+    stream = state.streams.by_path.get(session.path)
+    accepted = stream is not None and stream.accepted
+    return RecordOut(data, eager=accepted or len(data) <= state.limits.object_flight)
+
+
+def accepted(state: State, session: Session) -> None:
+    """The peer has room for an object."""
+    stream = state.streams.by_path.get(session.path)
+    if stream is not None:
+        stream.accepted = True
+
+
+def refused(state: State, session: Session) -> None:
+    """The peer had no room: the next ones ask first."""
+    stream = state.streams.by_path.get(session.path)
+    if stream is not None:
+        stream.accepted = False
+
+
+def pump(state: State, objects: Objects, parcel: Parcel, mono: float) -> bool:
+    """Give an object to the connection once it may go. False if it has to be offered anew: the connection is gone that
+    it was given to, or the session goes another way now, by datagrams or no more by them.
+    """
+    out, path = parcel.out, objects.session.path
+    if not isinstance(out, RecordOut):
+        return not path.stream
+    if not out.given:
+        if not path.stream:
+            return False
+        stream = state.streams.by_path.get(path)
+        if stream is None or not out.ready:
+            return True  # until the answer to the offer has come, over a connection made for it
+        stream.send(streams.streams_of(state, objects.session), out.data, mono, parcel.id.to_bytes(RECORD_HEAD, "big"))
+        stream.users[objects] = None
+        parcel.stream = stream
+        out.given = True
+        state.out.setdefault(stream.path, [])  # an empty burst has it pulled
+    return parcel.stream is not None and not parcel.stream.ended
+
+
+def withdraw(parcel: Parcel) -> None:
+    """Nobody wants it any more: take it back from its connection, if it has not begun to go."""
+    if parcel.stream is not None:
+        parcel.stream.outbound.withdraw(parcel.data)
+        parcel.stream = None
+
+
+def taken(state: State, stream: Stream, session: Session, piece: Piece, mono: float) -> bool:
+    """A piece of a record has opened. False to let the rest of it go by."""
+    objects = session.objects
+    if objects is None:
+        return False
+    if not piece.at:
+        stream.arrival = _arrival(objects, piece)
+    arrival = stream.arrival
+    if arrival is None or objects.incoming.get(arrival.offer.id) is not arrival or arrival.whole:
+        state.counters["drop record unknown"] += 1
+        return False
+    inner = arrival.inner
+    if inner is None:
+        inner = arrival.inner = taking.receiver(state, objects, arrival, session, mono)
+    data, at = (piece.data, piece.at - RECORD_HEAD) if piece.at else (piece.data[RECORD_HEAD:], 0)
+    inner.put(at, data, mono)
+    objects.touched[arrival.offer.id] = arrival
+    state.stirred[objects] = None
+    if arrival.ask is not None:
+        state.pending.progress(arrival.ask, mono)
+    return inner.failed is None
+
+
+def _arrival(objects: Objects, piece: Piece) -> Arrival | None:
+    """What was offered under the id that a record begins with, if it has the size that was said."""
+    arrival = objects.incoming.get(int.from_bytes(piece.data[:RECORD_HEAD], "big"))
+    if arrival is None or piece.size != RECORD_HEAD + arrival.offer.size:
+        return None
+    return arrival
