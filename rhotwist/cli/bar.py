@@ -18,6 +18,8 @@ LOOK = 0.25
 """Seconds between two looks."""
 WINDOW = 8.0
 """Seconds over which the speed is taken."""
+STILL = 3.0
+"""Seconds without a byte after which the line says so."""
 _WIDTH = 24  # characters of the bar itself, at most
 OVER = frozenset(("done", "failed", "cancelled", "paused"))
 """States in which nothing more happens by itself."""
@@ -47,10 +49,12 @@ class Bar:
         columns = shutil.get_terminal_size((80, 24)).columns - 1
         self._say(fitting(line(rows, self.speed(), columns), self._stream))
 
-    def speed(self) -> float:
-        """Bytes per second, over the last WINDOW; 0.0 while it is not known or nothing comes."""
+    def speed(self) -> float | None:
+        """Bytes per second, over the last WINDOW; None in the first moments, in which nothing can be told."""
         (began, first), (now, last) = self._seen[0], self._seen[-1]
-        return max(0, last - first) / (now - began) if now > began else 0.0
+        if last <= first:
+            return None if now - began < STILL else 0.0
+        return (last - first) / (now - began)
 
     def clear(self) -> None:
         """Take the line away, for what is printed next."""
@@ -63,7 +67,7 @@ class Bar:
         self._drawn = len(text)
 
 
-def line(rows: Sequence[TransferRow], speed: float, columns: int) -> str:
+def line(rows: Sequence[TransferRow], speed: float | None, columns: int) -> str:
     """The line for these files, at most so many characters. 100 % is said of what its receiver has checked whole."""
     total, done = sum(row.total for row in rows), sum(row.done for row in rows)
     whole = all(row.state == "done" for row in rows)
@@ -73,12 +77,12 @@ def line(rows: Sequence[TransferRow], speed: float, columns: int) -> str:
     if whole:
         facts += "  checked"
     elif all(row.state == "offered" for row in rows):
-        facts += "  waits for its receiver to take it" if rows[0].outgoing else "  waits"
+        facts += "  waits for its receiver" if rows[0].outgoing else "  waits"
     elif done >= total - len(rows):
         facts += "  being checked"
-    elif speed >= 1:
+    elif speed:
         facts += f"  {size(int(speed))}/s  {span(max(1.0, (total - done) / speed))} left"
-    else:
+    elif speed is not None:
         facts += "  nothing moves"
     room = columns - len(facts) - 4
     kept = max(8, room - _WIDTH - 2)

@@ -262,7 +262,7 @@ TRANSFER_STOPPED = Entry(
     "RHO-2307", "{name} did not arrive", "{why}", "rho resume {number} sends what is missing"
 )
 TRANSFER_INTERRUPTED = Entry(
-    "RHO-2308", "{name} is on its way", "you stopped it; {done} of it are with the receiver",
+    "RHO-2308", "{name} is on its way", "you stopped it; {done} are with the receiver",
     "rho resume {number} sends what is missing", INTERRUPTED,
 )
 TRANSFER_REFUSED = Entry(

@@ -63,7 +63,7 @@ class WalletService(NodeService):
         )  # fmt: skip
         self.files = FileService(
             self.settings.places.transfers, self.keystore, config.limits, world=world, rng=os.urandom,
-            asker=self._asker, admit=self.node.core.admit,
+            asker=self._asker, admit=self.node.admit,
         )  # fmt: skip
         for schema, handler in self.files.handlers().items():
             self.node.answer(schema, handler)
@@ -211,7 +211,9 @@ class WalletService(NodeService):
         def ask(body: Request[Any], timeout: float, progress: Progress) -> Deferred[Any]:
             if self.keystore.hot.get(hot.name) is hot:
                 self.keystore.touch(hot)
-            return peer.request(body, timeout, source=hot.key, destination=to, identity=identity)
+            return peer.request(
+                body, timeout, source=hot.key, destination=to, identity=identity, progress=progress
+            )
 
         return ask
 
