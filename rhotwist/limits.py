@@ -131,6 +131,8 @@ class Limits:
     """Bytes of objects under way at once to one peer, at most: 1 Gbit/s at 130 ms."""
     object_queue: float = 0.025
     """Queue that a background transfer leaves on the way: below what a voice call notices (LEDBAT allows 0.1)."""
+    object_packet_max: int = 45_088
+    """Largest packet of an object that is tried on any path, with its 32 bytes of header and tag."""
     object_probe_again: float = 600.0
     """A packet size that did not pass is tried again after this long (RFC 8899 5.1.1)."""
     object_beat: float = 0.1

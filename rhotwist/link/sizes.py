@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rhotwist.limits import Limits
-from rhotwist.wire.object_packet import CLASSES, START_CLASS
+from rhotwist.wire.object_packet import CLASSES, OBJECT_OVERHEAD, START_CLASS
 
 #: Probes of one size that may stay unanswered before it is let be.
 TRIES = 2
@@ -38,7 +38,9 @@ class PathSizes:
         if mono >= self._again:
             self._bad = len(CLASSES)
         wanted = self.best + 1
-        return wanted if wanted < self._bad and WORTH * CLASSES[wanted] <= room else None
+        if wanted >= self._bad or CLASSES[wanted] + OBJECT_OVERHEAD > self._limits.object_packet_max:
+            return None
+        return wanted if WORTH * CLASSES[wanted] <= room else None
 
     def probing(self, size_class: int, mono: float, patience: float) -> None:
         """A probe goes out now; another may after patience seconds."""

@@ -35,6 +35,7 @@ from rhotwist.limits import Limits
 from rhotwist.net.addresses import AddressBook, SockAddr
 from rhotwist.net.sockets import UDP_SEGMENT, coalesces, is_ipv6, segments
 from rhotwist.wire.datagram import Path, split
+from rhotwist.wire.packet import OBJECT
 
 #: Datagrams of equal size from which one segmented send is used. On loopback it costs 7 µs against 5.5 µs for each
 #: plain send, so two would do; the third pays for network cards that do it in software.
@@ -48,7 +49,7 @@ QUEUE_MOST = 512
 #: more" costs as much as the one that read.
 _PROBE = 7
 
-#: Bytes of one coalesced read that are answered together. The answers to the first leave while the next are worked at,
+#: Bytes of one coalesced read that are answered together, if it brings no pieces of objects. The answers to the first leave while the next are worked at,
 #: so that both ends work at once.
 TOGETHER = 2_048
 
@@ -186,7 +187,9 @@ class UdpPort:
                 pieces = split(data, _SEGMENT.unpack(ancillary[0][2])[0]) if ancillary else (data,)
                 datagrams += len(pieces)
                 path = known.get(sender) or self._book.path(sender)
-                together = TOGETHER // len(pieces[0]) + 1 if size > TOGETHER else len(pieces)
+                together = len(pieces)
+                if size > TOGETHER and data[0] & 15 != OBJECT:
+                    together = TOGETHER // len(pieces[0]) + 1
                 while len(pieces) > together:
                     receive(path, pieces[:together])
                     self._receiver.settle()
