@@ -7,6 +7,7 @@ turn, when the node knows all that came in it. Times are mono seconds. Spec page
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from rhotwist.errors import TooBig
@@ -108,8 +109,8 @@ class Objects:
     """
 
     __slots__ = (
-        "answered", "bytes_out", "controllers", "due", "fresh", "incoming", "last_id", "line", "offers", "out", "over",
-        "owed", "path", "reserved", "session", "settled", "touched", "withdrawn",
+        "answered", "bytes_out", "controllers", "due", "fresh", "incoming", "last_id", "line", "next_in", "offers",
+        "out", "over", "owed", "path", "reserved", "session", "settled", "touched", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
@@ -126,6 +127,7 @@ class Objects:
         self.touched: dict[int, Arrival] = {}
         self.over: dict[bytes, Over] = {}
         self.owed: dict[int, int] = {}
+        self.next_in = inf  # when an arrival may want something; at or before the time it does
         self.last_id = self.bytes_out = self.reserved = 0
         self.controllers: dict[bool, Controller] = {}
         self.path: Path = session.path

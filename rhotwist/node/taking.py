@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from math import inf
 
-from rhotwist.limits import Limits
 from rhotwist.link.messages import (
     BACKGROUND,
     OBJECT_MESSAGE,
@@ -79,7 +78,7 @@ def offered(state: State, session: Session, offer: Offer, mono: float) -> Schema
         ask.idle = min(ask.idle, patience)
         ask.deadline = mono + patience + state.limits.object_grace + offer.size / state.limits.object_rate
         state.pending.progress(ask, mono)
-    objects.incoming[offer.id] = Arrival(offer, ask, mono)
+    objects.incoming[offer.id] = objects.touched[offer.id] = Arrival(offer, ask, mono)
     return Have(bitmap=b"")
 
 
@@ -89,6 +88,7 @@ def _again(objects: Objects, arrival: Arrival, offer: Offer, session: Session, m
     arrival.offer = offer
     objects.incoming[offer.id] = arrival
     arrival.since = mono
+    objects.touched[offer.id] = arrival
     if arrival.inner is None:
         return b""
     return arrival.inner.again(offer, _seal(session, offer), mono)
@@ -180,7 +180,10 @@ def turn(state: State, objects: Objects, mono: float) -> list[tuple[Arrival, mem
     whole = []
     for id, arrival in list(objects.touched.items()):
         inner = arrival.inner
-        if inner is None or objects.incoming.get(id) is not arrival:
+        if objects.incoming.get(id) is not arrival:
+            continue
+        if inner is None:
+            objects.next_in = min(objects.next_in, arrival.ends(state.limits))
             continue
         if inner.failed is not None:
             give_up(state, objects, arrival, inner.failed, mono)
@@ -193,6 +196,7 @@ def turn(state: State, objects: Objects, mono: float) -> list[tuple[Arrival, mem
         _progress(state, arrival)
         while (ack := inner.ack(mono)) is not None:
             _tell(state, objects.session, ack)
+        objects.next_in = min(objects.next_in, arrival.ends(state.limits))
     objects.touched.clear()
     return whole
 
@@ -209,6 +213,7 @@ def tick(state: State, objects: Objects, mono: float) -> None:
             give_up(state, objects, arrival, GoneReason.TOO_SLOW, mono)
         else:
             objects.touched[id] = arrival
+    objects.next_in = min((arrival.ends(state.limits) for arrival in objects.incoming.values()), default=inf)
 
 
 def _linger(objects: Objects, arrival: Arrival) -> None:
@@ -309,11 +314,6 @@ def drop(state: State, objects: Objects) -> None:
     state.object_bytes -= sum(objects.owed.values())
     objects.owed.clear()
     objects.reserved = 0
-
-
-def due(objects: Objects, limits: Limits) -> float:
-    """When ``tick`` has something to do."""
-    return min((arrival.ends(limits) for arrival in objects.incoming.values()), default=inf)
 
 
 def _tell(state: State, session: Session, body: Schema) -> None:

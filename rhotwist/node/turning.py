@@ -30,7 +30,7 @@ def turn(state: State, mono: float) -> None:
                 state.bulk[path] += run
             else:
                 state.bulk[path] = run
-        due = min(giving.due(objects, mono), taking.due(objects, state.limits))
+        due = min(giving.due(objects, mono), objects.next_in)
         if due != inf and (objects.due is None or due < objects.due):
             state.schedule(objects, due)
 
