@@ -15,7 +15,7 @@ How it does against others: ``benchmarks/links``. Times are mono seconds, sizes 
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import inf
 
 from rhotwist.limits import Limits
 from rhotwist.link.cubic import BETA, PACKET, Cubic
@@ -42,8 +42,11 @@ HEAVY = 0.4
 EXPECTED = 12.0
 #: A queue that is ours shrinks to this share of its round trip or below when we step back to BETA.
 DRAINED = 0.85
-#: A round is suspicious when it lost this share more than usual, beyond what chance does.
-LEAP = 0.03
+#: A line is full when this much more is sent than before, less than half of that arrives, and the share lost has
+#: grown by the second.
+FULLER, LEAP = 1.25, 0.05
+#: After so many packets on a line that seems to lose for no reason this is tried; four times as many the next time.
+DOUBT = 2_000
 #: A line on which losses go on below this share of the window where they began has losses of its own after all.
 PLAIN_LEAST = 0.4
 #: What a trial found holds this long, and twice as long the next time, up to the most.
@@ -80,7 +83,8 @@ class Controller:
     __slots__ = (
         "_crowded", "_cubic", "_delivered", "_excused", "_fastest", "_heard", "_hold", "_least_next", "_least_since",
         "_limited", "_limits", "_lost", "_mark", "_next", "_over", "_passed", "_plain", "_plain_least", "_round",
-        "_round_least", "_train", "_trial", "_usual", "_weight", "_wary",
+        "_round_least", "_train", "_trial", "_usual", "_weight", "_level", "_offered",
+        "_doubt", "_doubtful",
         "background", "inflight", "latest", "least", "reductions", "round_trip", "sizes", "slow_start", "variation",
         "window",
     )  # fmt: skip
@@ -112,7 +116,9 @@ class Controller:
         self._excused = mono  # losses of what was sent before have had their answer
         self._usual, self._weight = 0.0, 0.0  # the share this line loses, and of how many packets that is known
         self._trial: _Trial | None = None
-        self._wary = mono  # no trial of losses before
+        self._offered: list[tuple[float, float]] = []  # packets sent and arrived in each of up to three rounds
+        self._level = (0.0, 0.0)  # the same of three rounds to compare with
+        self._doubtful, self._doubt = 0.0, DOUBT  # packets since losses were last tried, and when they are again
         self._plain = self._crowded = mono  # every loss counts until; no queue is too long until
         self._plain_least = 0.0
         self._hold = HOLD
@@ -264,10 +270,11 @@ class Controller:
         if self.slow_start:
             self._cubic.top = 0.0
         if mono < self._plain and self.window * BETA < self._plain_least:
-            self._plain, self._wary = mono, mono + self._hold
+            self._plain, self._doubtful, self._doubt = mono, 0.0, 4 * self._doubt
+            self._plain_least = 0.0
         self._cubic.cut(self.window)
-        least = 0.0 if mono < self._plain else min(DRAINING * self._carried(mono), self.window)
-        self.window = max(2.0 * PACKET, self.window * BETA, least)
+        carried = 0.0 if mono < self._plain else DRAINING * self._carried(mono) / (1 - min(self._usual, 0.5))
+        self.window = max(2.0 * PACKET, self.window * BETA, min(carried, self.window))
         self.slow_start = False
         self._excused = mono
         self.reductions += 1
@@ -281,13 +288,12 @@ class Controller:
     @property
     def lossy(self) -> bool:
         """Whether this line is known to lose packets for no reason of ours."""
-        return self._weight >= 100 and self._usual >= LOSSY
+        return self._weight >= 100 and self._usual >= LOSSY and not self._plain_least
 
     def _carried(self, mono: float) -> float:
-        """Bytes that the line has carried of late in one round trip without a queue."""
+        """Bytes that have arrived of late in one round trip without a queue."""
         since, delivered = self._mark
-        share = 1 - min(self._usual, 0.5)
-        return (self._delivered - delivered) / max(mono - since, 1e-6) * self.least / share
+        return (self._delivered - delivered) / max(mono - since, 1e-6) * self.least
 
     def _watch_train(self, mono: float) -> None:
         since, delivered = self._train
@@ -326,24 +332,60 @@ class Controller:
         elif mono >= self._crowded and inf > least > LONG_SHARE * self.least + LONG_TIME:
             self._try(_Trial(self.window, self._cubic.top, queue=least), mono)
             return
+        if self._plain_least and mono >= self._plain:
+            self._plain_least = 0.0
         self._count_losses(passed, lost, mono)
 
     def _count_losses(self, passed: int, lost: int, mono: float) -> None:
-        """Is this more than the line usually loses?"""
+        """Losses that no queue bears witness to: are they this line's own?"""
         packets, missing = (passed + lost) / PACKET, lost / PACKET
         if packets < 1:
             return
-        usual = self._usual * packets
-        leap = self._weight >= 100 and missing - usual > 3 + 3 * sqrt(usual) + LEAP * packets
-        heavy = missing >= 6 and missing > HEAVY * packets
-        if (leap or heavy) and mono >= self._wary and mono >= self._plain and self._excused < mono - self.round_trip:
-            self._try(_Trial(self.window, self._cubic.top, share=missing / packets), mono)
-            return
+        if missing >= 6 and missing > (HEAVY + (self._usual if self._weight > 100 else 0)) * packets:
+            self._fit(mono)
         self._weight = min(self._weight + packets, 400.0)
         self._usual += (missing / packets - self._usual) * packets / max(self._weight, packets)
+        self._offered.append((packets, passed / PACKET))
+        if len(self._offered) == 3 or self.slow_start and packets >= 20:
+            self._compare(mono)
+        if self.lossy:
+            self._doubtful += packets
+            if self._doubtful >= self._doubt and not self.slow_start:
+                self._try(_Trial(self.window, self._cubic.top, share=self._usual), mono)
+
+    def _compare(self, mono: float) -> None:
+        """Three rounds against those before: a line to which more is sent and from which no more comes is full."""
+        packets, passed = (sum(rounds) for rounds in zip(*self._offered, strict=True))
+        self._offered.clear()
+        before, came = self._level
+        if packets > FULLER * before and came > 0:
+            share, was = 1 - passed / packets, 1 - came / before
+            if passed / came < (1 + packets / before) / 2 and share > was + LEAP:
+                started = self.slow_start
+                self._fit(mono)
+                if not started:
+                    self._plainly(mono)
+                return
+        if packets > FULLER * before or packets < before:
+            self._level = packets, passed
+
+    def _fit(self, mono: float) -> None:
+        """No more under way than has arrived: a line that is too narrow loses next to nothing then."""
+        self._reduce(mono)
+        self.window = max(2.0 * PACKET, min(self.window, DRAINING * self._carried(mono)))
+        self._level = 0.0, 0.0
+
+    def _plainly(self, mono: float) -> None:
+        """For a while every loss counts."""
+        self._plain, self._plain_least = mono + self._hold, PLAIN_LEAST * self.window
+        self._hold = min(2 * self._hold, HOLD_MOST)
+        self._doubtful, self._doubt = 0.0, DOUBT
 
     def _try(self, trial: _Trial, mono: float) -> None:
-        self._reduce(mono)
+        if trial.share:
+            self._fit(mono)
+        else:
+            self._reduce(mono)
         self._trial = trial
 
     def _judge(self, trial: _Trial, passed: int, lost: int, least: float, mono: float) -> None:
@@ -364,13 +406,11 @@ class Controller:
         if expected < EXPECTED and trial.rounds < 10:
             return
         self._trial = None
-        if trial.lost / PACKET < min(expected / 2, 1 + LOSSY * packets):
-            self._plain, self._plain_least = mono + self._hold, PLAIN_LEAST * trial.window
-            self._hold = min(2 * self._hold, HOLD_MOST)
+        if trial.lost / PACKET < expected / 3:
+            self._plainly(mono)
         else:
             self._take_back(trial)
-            self._usual, self._weight = trial.lost / max(1, trial.passed + trial.lost), max(100.0, packets)
-            self._wary = mono + 20 * self.round_trip
+            self._doubtful, self._doubt = 0.0, 4 * self._doubt
 
     def _take_back(self, trial: _Trial) -> None:
         self.window = max(self.window, trial.window)

@@ -198,7 +198,7 @@ class ObjectOut:
             self._counter = ack.counter
             sent_at = self._batches.acknowledged(ack.counter)
             waited = ack.delay / 10_000
-            if waited <= control.pto:
+            if fresh and waited <= control.pto:
                 sample = mono - sent_at - waited
         if fresh or advanced:
             flew = fresh & self._flying
