@@ -128,7 +128,8 @@ class Person:
 
 
 def one(ann: Person, bob: Person, relay: Relay, file: Path, kill: float | None, whom: str) -> tuple[int, float, int]:
-    """Send the file once; whom is killed after so many seconds. Bytes on the wire, seconds, bytes resumed from."""
+    """Send the file once; whom is killed when that share of it is acknowledged. Bytes on the wire, seconds, bytes
+    resumed from."""
     into = bob.home / "in"
     into.mkdir(exist_ok=True)
     at = f"{bob.status().address}@127.0.0.1:{relay.port}"
@@ -137,7 +138,8 @@ def one(ann: Person, bob: Person, relay: Relay, file: Path, kill: float | None, 
     while not bob.client.ask(verbs.FILE_RECEIVE, values.Receive(str(into))).items:
         time.sleep(0.02)
     if kill is not None:
-        time.sleep(kill)
+        while ann.row(row.number).done < kill * SIZE:
+            time.sleep(0.005)
         (ann if whom == "sender" else bob).kill()
         if whom == "receiver":
             ann.client.ask(verbs.TRANSFER_PAUSE, values.TransferNumbers((row.number,)))
@@ -188,11 +190,12 @@ def run() -> Iterator[dict[str, object]]:
             shares: dict[str, list[float]] = {"sender": [], "receiver": []}
             for number in range(RUNS):
                 whom = ("sender", "receiver")[number % 2]
-                moment = chance.uniform(0.0, 0.9 * seconds)
+                moment = chance.uniform(0.01, 0.97)
                 count, took, resumed = one(ann, bob, relay, file, moment, whom)
                 shares[whom].append(count / bytes_whole)
-                print(f"# {number + 1}/{RUNS} {whom} killed after {moment:.2f} s, resumed at {resumed / SIZE:.0%}: "
-                      f"{count / bytes_whole:.4f} times the bytes, {took:.1f} s", file=sys.stderr, flush=True)  # fmt: skip
+                told = f"{whom} killed at {moment:.1%}, resumed at {resumed / SIZE:.1%}"
+                told += f": {count / bytes_whole:.4f} times the bytes, {took:.1f} s"
+                print(f"# {number + 1}/{RUNS} {told}", file=sys.stderr, flush=True)
             for name, found in (*shares.items(), ("either", [share for each in shares.values() for share in each])):
                 yield _line(name, found, seconds)
         finally:
