@@ -190,7 +190,7 @@ class Outbound:
             self.dropped += 1
 
     def send(self, seal: StreamSeal, plain: bytes, head: bytes = b"") -> None:
-        """Queue a record of a session, of 1 to 2**24-1 bytes: head and plain, joined only when its turn has come."""
+        """Queue a record of a session, of 1 to 2**24-1 bytes: head and plain."""
         self._records.append((seal, plain, head))
 
     def withdraw(self, plain: bytes) -> bool:
@@ -238,5 +238,5 @@ class Outbound:
         except KeySpent:
             self.dropped += 1
             return ()
-        self._sealing = outward.record(head + plain if head else plain)
+        self._sealing = outward.record(plain, head)
         return first

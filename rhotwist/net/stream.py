@@ -40,6 +40,8 @@ from rhotwist.wire.datagram import ADDRESS, Path, pack_address, prefix, unpack_a
 INCOMING = 0xFF
 #: Bytes pulled whenever the transport wants more.
 PULL = 256 * 1_024
+#: Bytes that one read brings at most. Twisted's own 64 KiB make four times the turns of the reactor of a record.
+READ = 256 * 1_024
 #: Seconds that connecting may take. What waits for it is repeated by those who wait for an answer.
 CONNECTING = 10.0
 #: Connections that the kernel holds until they are taken.
@@ -87,6 +89,7 @@ class Connection(TwistedProtocol):
             return
         if hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
+            self.transport.bufferSize = READ
         if self._carrier.made(self):
             self._full = False
             self.transport.registerProducer(self, True)

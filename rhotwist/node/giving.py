@@ -29,7 +29,7 @@ from rhotwist.node.objects import Objects, Parcel
 from rhotwist.node.state import Ask, State
 from rhotwist.secret.object_seal import ObjectSeal
 from rhotwist.wire.frame import pack_control, pack_reply
-from rhotwist.wire.message import NO_HASH, compose
+from rhotwist.wire.message import NO_HASH, Message, compose
 from rhotwist.wire.object_packet import ID_MAX
 from rhotwist.wire.schema import Schema
 
@@ -56,7 +56,8 @@ def _request(state: State, objects: Objects, ask: Ask, mono: float) -> None:
     session = objects.session
     source = session.own if ask.source is None else ask.source.public
     destination = session.peer if ask.destination is None else ask.destination
-    message = compose(ask.schema, source, destination, NO_HASH, ask.random, ask.body)
+    parts = ask.schema, source, destination, NO_HASH, ask.random, ask.body
+    message = Message(*parts, ask.request_hash) if ask.hashcode else compose(*parts)
     kind = OBJECT_MESSAGE | (BACKGROUND if ask.background else 0)
     parcel = Parcel(message.encode(), message.hash, ask.hashcode, kind, ask=ask)
     if ask.hashcode:

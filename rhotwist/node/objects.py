@@ -69,10 +69,11 @@ class Parcel:
 class Arrival:
     """One object of theirs. inner is its receiver from its first packet on; reserved are the bytes booked for it.
 
-    ask is the request of ours that it answers; since is when it was offered, or came whole.
+    ask is the request of ours that it answers; since is when it was offered, or came whole; recorded says that it came
+    over a connection, where no ack is lost.
     """
 
-    __slots__ = ("ask", "inner", "offer", "reserved", "since", "told", "watched", "whole")
+    __slots__ = ("ask", "inner", "offer", "recorded", "reserved", "since", "told", "watched", "whole")
 
     def __init__(self, offer: Offer, ask: Ask | None, mono: float) -> None:
         self.offer = offer
@@ -83,7 +84,7 @@ class Arrival:
         self.told = 0
         #: Whether a handler wants to hear of its progress; None while its head is not here.
         self.watched: bool | None = None
-        self.whole = False
+        self.recorded = self.whole = False
 
     def ends(self, limits: Limits) -> float:
         """When it has something to do next."""

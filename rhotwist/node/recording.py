@@ -82,11 +82,16 @@ def taken(state: State, stream: Stream, session: Session, piece: Piece, mono: fl
     if inner is None:
         inner = arrival.inner = taking.receiver(state, objects, arrival, session, mono)
     data, at = (piece.data, piece.at - RECORD_HEAD) if piece.at else (piece.data[RECORD_HEAD:], 0)
+    arrival.recorded = True
     inner.put(at, data, mono)
-    objects.touched[arrival.offer.id] = arrival
-    state.stirred[objects] = None
     if arrival.ask is not None:
         state.pending.progress(arrival.ask, mono)
+    due = inner.deadline()
+    if inner.whole or inner.failed is not None or due <= mono:
+        objects.touched[arrival.offer.id] = arrival
+        state.stirred[objects] = None
+    else:
+        state.schedule(objects, due)
     return inner.failed is None
 
 

@@ -196,6 +196,9 @@ def turn(state: State, objects: Objects, mono: float) -> list[tuple[Arrival, mem
         _progress(state, arrival)
         while (ack := inner.ack(mono)) is not None:
             _tell(state, objects.session, ack)
+        if arrival.whole and arrival.recorded:
+            objects.incoming.pop(id, None)
+            continue
         objects.next_in = min(objects.next_in, arrival.ends(state.limits))
     objects.touched.clear()
     return whole

@@ -146,17 +146,17 @@ class Outward:
             and -(-self._cursor // room) * room + size <= self._end
         )  # fmt: skip
 
-    def record(self, plain: bytes | memoryview) -> Sealing:
-        """Begin a record of these 1 to 2**24-1 bytes. Raises LocalError where ``serves`` is False."""
-        size = len(plain)
+    def record(self, plain: bytes, first: bytes = b"") -> Sealing:
+        """Begin a record of 1 to 2**24-1 bytes: first and plain. Raises LocalError where ``serves`` is False."""
+        size = len(first) + len(plain)
         if not 1 <= size <= RECORD_MOST or not self.serves(self._owner, size):
             raise LocalError(f"no record of {size} bytes goes here")
         room = room_of(size)
         position = -(-self._cursor // room) * room
         self._cursor = position + room
-        return Sealing(self, memoryview(plain), position)
+        return Sealing(self, first, memoryview(plain), position)
 
-    def piece(self, nonce: bytes, plain: memoryview, head: bytes) -> bytes:
+    def piece(self, nonce: bytes, plain: bytes | memoryview, head: bytes) -> bytes:
         """Seal one piece; for ``Sealing`` alone."""
         if self._seal.erased:
             raise KeySpent("the keys of this session were erased")
@@ -169,23 +169,27 @@ class Outward:
 class Sealing:
     """A record under way: its bytes, piece by piece, each sealed when it is asked for."""
 
-    __slots__ = ("_at", "_head", "_outward", "_plain", "_position")
+    __slots__ = ("_at", "_first", "_head", "_outward", "_plain", "_position", "_size")
 
-    def __init__(self, outward: Outward, plain: memoryview, position: int) -> None:
-        self._outward, self._plain, self._position = outward, plain, position
-        self._head = pack_head(RECORD, len(plain))
+    def __init__(self, outward: Outward, first: bytes, plain: memoryview, position: int) -> None:
+        self._outward, self._first, self._plain, self._position = outward, first, plain, position
+        self._size = len(first) + len(plain)
+        self._head = pack_head(RECORD, self._size)
         self._at = 0
 
     @property
     def done(self) -> bool:
         """All of it has been asked for."""
-        return self._at >= len(self._plain)
+        return self._at >= self._size
 
     def next(self) -> tuple[bytes, ...]:
         """The wire bytes of the next piece, the record's head before the first. Raises KeySpent."""
-        at = self._at
-        self._at += piece_size(len(self._plain), at)  # before the cipher runs: this position is gone
-        sealed = self._outward.piece(_NONCE.pack(self._position + at), self._plain[at : self._at], self._head)
+        at, before = self._at, len(self._first)
+        end = self._at = at + piece_size(self._size, at)  # before the cipher runs: this position is gone
+        piece: bytes | memoryview = self._plain[max(at - before, 0) : max(end - before, 0)]
+        if at < before:
+            piece = self._first[at:end] + piece
+        sealed = self._outward.piece(_NONCE.pack(self._position + at), piece, self._head)
         return (sealed,) if at else (self._head, sealed)
 
 

@@ -19,6 +19,7 @@ from rhotwist.errors import BadPacket
 NO_HASH = bytes(32)
 HEAD = 116
 _sha256 = hashlib.sha256
+_LONG = 4_096  # from here on a second call costs less than the copy
 
 
 @attrs.frozen
@@ -48,6 +49,10 @@ def object_hash(
     schema: int, source: bytes, destination: bytes, answers: bytes, random: bytes, body: bytes
 ) -> bytes:
     """The 32-byte hash of the object with these parts, without making one: the fast path."""
+    if len(body) > _LONG:
+        hashed = _sha256(b"".join((b"\0", schema.to_bytes(4, "big"), source, destination, answers, random)))
+        hashed.update(body)
+        return hashed.digest()
     return _sha256(
         b"".join((b"\0", schema.to_bytes(4, "big"), source, destination, answers, random, body))
     ).digest()
