@@ -213,7 +213,7 @@ class Receiver:
                 decided.callback(None)
 
         timer = self._world.later(self._limits.file_hold)
-        timer.addErrback(lambda _: None).addCallback(over)
+        timer.addCallbacks(over, lambda _: None)
         try:
             await decided
         finally:
@@ -337,7 +337,7 @@ class Receiver:
             elif isinstance(outcome, Failure) and not outcome.check(Refused):
                 self._log.failure("looking at a file failed", outcome)
 
-        timer.addErrback(lambda _: None).addCallback(late)
+        timer.addCallbacks(late, lambda _: None)
         working.addBoth(done)
         try:
             return await given
