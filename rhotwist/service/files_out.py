@@ -67,6 +67,7 @@ class Sender:
         self._have = row.have
         self._partial: dict[int, int] = {}
         self._moved = world.mono()
+        self._moves = 0
         self._heard = False
         self._plan: FilePlan
         self._planned = b""
@@ -103,44 +104,53 @@ class Sender:
 
     async def _insist(self) -> None:
         """Go on until the file is there, past whatever passes. Raises OperatorError when it does not."""
-        pause = self._limits.file_retry
-        self._moved = self._world.mono()
+        limits, world = self._limits, self._world
+        pause, self._moved = limits.file_retry, world.mono()
         while True:
-            before = self._moved
+            began, before = world.mono(), self._moves
             try:
                 if await self._step():
                     return
+                # An honest receiver has something to send, or has us wait.
+                rest = self._moves == before and world.mono() - began < limits.file_retry
+                why = "the receiver has all of it and does not say that it is whole"
             except CancelledError:  # of requests that were withdrawn, too
                 raise
             except RequestFailed as error:
                 self._judge(error)
-                if self._moved > before:
-                    pause = self._limits.file_retry
-                gone = isinstance(error, Unreachable) and not self._heard  # whoever asked is still looking on
-                if gone or self._world.mono() - self._moved >= self._limits.file_patience:
-                    raise self._stopped(_words(error)) from error
-                await self._world.later(pause)
-                pause = min(2 * pause, self._limits.file_retry_most)
+                if isinstance(error, Unreachable) and not self._heard:
+                    raise self._stopped(_words(error)) from error  # whoever asked for it is still looking on
+                rest, why = True, _words(error)
+            if world.mono() - self._moved >= limits.file_patience:
+                raise self._stopped(why)
+            if self._moves > before:
+                pause = limits.file_retry
+            if rest:
+                await world.later(pause)
+                pause = min(2 * pause, limits.file_retry_most)
 
     async def _step(self) -> bool:
         """Ask how far it is and send what is missing, once. True if it is whole."""
         row = self._row
         offer = FileOffer(id=row.id, root=row.root, total=row.total, part=row.part, name=row.name)
         stand: FileStand = await self._ask(offer, self._limits.file_hold + self._limits.request_timeout, _unheard)
-        self._moved, self._heard = self._world.mono(), True
+        self._heard = True
         if stand.stage == FileStage.DONE:
             return True
         if stand.stage in (FileStage.WAITING, FileStage.CHECKING):
+            self._moved = self._world.mono()
             return False
         await self._world.soon(self._store.move(row.number, transfers.GOING))
         try:
             if stand.stage == FileStage.PLANNING:
                 here = file_plan.read_bits(stand.here, pieces_of(row))
                 await self._all(self._piece, file_plan.missing(here, pieces_of(row)))
-            else:
+            elif stand.stage == FileStage.TAKING:
                 self._have = file_plan.read_bits(stand.here, row.count)
                 await self._world.soon(self._store.set_have(row.number, self._have))
                 await self._all(self._part, file_plan.missing(self._have, row.count))
+            else:
+                raise BadPacket("stage")
         except BadPacket:
             raise self._stopped("the receiver does not count as we do: it may be another version") from None
         return False
@@ -175,7 +185,7 @@ class Sender:
         size = self._row.part
         data = self._planned[index * size : (index + 1) * size]
         await self._ask(FilePlanPiece(id=self._row.id, index=index, data=data), self._limits.request_timeout, _unheard)
-        self._moved = self._world.mono()
+        self._step_on()
 
     async def _part(self, index: int) -> None:
         data = await self._world.in_thread(lambda: self._source.part(self._plan, index))
@@ -191,8 +201,12 @@ class Sender:
         finally:
             self._partial.pop(index, None)
         self._have |= 1 << index
-        self._moved = self._world.mono()
+        self._step_on()
         await self._world.soon(self._store.put_part(self._row.number, index))
+
+    def _step_on(self) -> None:
+        self._moves += 1
+        self._moved = self._world.mono()
 
     def _judge(self, error: RequestFailed) -> None:
         """Raise OperatorError for what no patience mends."""
