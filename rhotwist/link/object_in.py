@@ -24,8 +24,9 @@ Buffer = bytearray | memoryview
 #: A buffer of that many bytes, or None where there is no room.
 Store = Callable[[int], Buffer | None]
 
-#: New packets that are acknowledged at once: what one coalesced read brings.
-ACK_PACKETS = 32
+#: Bytes of new packets that are acknowledged at once, about what one coalesced read brings; no packet counts for less
+#: than an ACK_PIECE.
+ACK_BYTES, ACK_PIECE = 45_056, 1_152
 #: Packets that the bitmap of one ack can tell of.
 ACK_WINDOW = 8 * 1_024
 #: An ack waits for a share of the round trip, but no longer than this.
@@ -97,7 +98,7 @@ class ObjectIn:
             self._unsaid += new
             ended = self._advance()
             holes = self._top + 1 - self._count
-            if ended or self._unsaid >= ACK_PACKETS or holes > self._holes:
+            if ended or self._unsaid * max(CLASSES[self.size_class], ACK_PIECE) >= ACK_BYTES or holes > self._holes:
                 self._ack_due = mono
             elif self._ack_due == inf:
                 self._ack_due = mono + self._patience()
@@ -130,7 +131,7 @@ class ObjectIn:
             self._here[i] = 1
         self._fresh(new)
         self._unsaid += len(new)
-        if self._advance() or self._unsaid >= ACK_PACKETS:
+        if self._advance() or self._unsaid * stride >= ACK_BYTES:
             self._ack_due = mono
         elif self._ack_due == inf:
             self._ack_due = mono + self._patience()

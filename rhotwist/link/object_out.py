@@ -34,6 +34,8 @@ HELD_OF = 64
 TAIL = 8
 #: Beats without an answer after which one a second must do.
 MISSED = 8
+#: Round trips below this are short beside the wait of an ack (``Limits.object_ack``).
+SHORT = 0.02
 #: The longest pause between two signs of life while something is under way.
 PAUSE = 1.0
 
@@ -126,7 +128,10 @@ class ObjectOut:
             count = min(count, int((self._limits.object_flight - self.sent_bytes) // size) or not self.sent_bytes)
         if count <= 0:
             return self._probe(mono) if self._open else []
-        return self._send(*self._take(count), mono, ask=not self._waiting())
+        # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
+        full = control.least < SHORT and control.inflight + (count + 1) * self._stride > control.window
+        indices, mask = self._take(count)
+        return self._send(indices, mask, mono, ask=full or not self._waiting())
 
     def deadline(self) -> float | None:
         """When burst or beat_due has something to do next, unless an ack comes before; None when it is over."""

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.limits import Limits
 from rhotwist.link.messages import Ack, GoneReason, Offer
-from rhotwist.link.object_in import ACK_PACKETS, ACK_WINDOW, ObjectIn, recut
+from rhotwist.link.object_in import ACK_BYTES, ACK_WINDOW, ObjectIn, recut
 from rhotwist.secret.object_seal import ObjectSeal
 from rhotwist.secret.suite import CHACHA
 from rhotwist.wire.object_packet import CLASSES, HALF, OBJECT_HEADER, piece_count
@@ -148,7 +148,7 @@ class Acks(SynchronousTestCase):
             self.assertAlmostEqual(object_in.deadline(), wait)
 
     def test_a_batch_is_acknowledged_at_once(self) -> None:
-        self.object_in.take(self.sender.packets(*range(ACK_PACKETS)), 1.0)
+        self.object_in.take(self.sender.packets(*range(ACK_BYTES // 1_152 + 1)), 1.0)
         self.assertIsNotNone(self.object_in.ack(1.0))
         self.assertIsNone(self.object_in.ack(9.0))
 
