@@ -15,6 +15,7 @@ How it does against others: ``benchmarks/links``. Times are mono seconds, sizes 
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 
 from rhotwist.limits import Limits
@@ -23,6 +24,8 @@ from rhotwist.link.sizes import PathSizes
 
 #: A queue is seen when the round trip is beyond the least by this share and time: what noise alone seldom makes.
 SEEN_SHARE, SEEN_TIME = 1.1, 0.003
+#: The least of so many samples is what is looked at: a radio's jitter is no queue.
+RECENT = 8
 #: Slow start ends when so many samples in a row are beyond this (HyStart++, RFC 9406 4.2: an eighth, 4 ms, 8).
 START_SHARE, START_TIME, START_SAMPLES = 1.125, 0.004, 4
 #: How fast the line delivers is measured over this share of a round trip, and this time at least.
@@ -46,7 +49,7 @@ DRAINED = 0.85
 #: grown by the second.
 FULLER, LEAP = 1.25, 0.05
 #: After so many packets on a line that seems to lose for no reason this is tried; four times as many the next time.
-DOUBT = 2_000
+DOUBT = 4_000
 #: A line on which losses go on below this share of the window where they began has losses of its own after all.
 PLAIN_LEAST = 0.4
 #: What a trial found holds this long, and twice as long the next time, up to the most.
@@ -81,12 +84,11 @@ class Controller:
     """
 
     __slots__ = (
-        "_crowded", "_cubic", "_delivered", "_excused", "_fastest", "_heard", "_hold", "_least_next", "_least_since",
-        "_limited", "_limits", "_lost", "_mark", "_next", "_over", "_passed", "_plain", "_plain_least", "_round",
-        "_round_least", "_train", "_trial", "_usual", "_weight", "_level", "_offered",
-        "_doubt", "_doubtful",
-        "background", "inflight", "latest", "least", "reductions", "round_trip", "sizes", "slow_start", "variation",
-        "window",
+        "_crowded", "_cubic", "_delivered", "_doubt", "_doubtful", "_excused", "_fastest", "_heard", "_hold",
+        "_least_next", "_least_since", "_level", "_limited", "_limits", "_lost", "_mark", "_next", "_offered", "_over",
+        "_passed", "_plain", "_plain_least", "_recent", "_round", "_round_least", "_train", "_trial", "_usual",
+        "_weight", "background", "inflight", "latest", "least", "reductions", "round_trip", "sizes", "slow_start",
+        "variation", "window",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, mono: float, *, round_trip: float = 0.0, background: bool = False) -> None:
@@ -100,6 +102,7 @@ class Controller:
         self.variation = round_trip / 2
         self.slow_start = True
         self.reductions = 0
+        self._recent: deque[float] = deque(maxlen=RECENT)
         self._least_next, self._least_since = inf, mono
         self._next = self._heard = mono
         self._limited = False
@@ -209,7 +212,7 @@ class Controller:
         if sent_at <= self._excused:
             return
         self._lost += size
-        if self.background or mono < self._plain or self.latest > self._seen():
+        if self.background or mono < self._plain or min(self._recent, default=0.0) > self._seen():
             self._reduce(mono)
 
     def on_timeout(self, size: int, mono: float) -> None:
@@ -226,6 +229,7 @@ class Controller:
 
     def _measured(self, sample: float, mono: float) -> None:
         self.latest = sample
+        self._recent.append(sample)
         if not self.round_trip:
             self.round_trip, self.variation = sample, sample / 2
         else:
@@ -260,7 +264,7 @@ class Controller:
             window += PACKET * size / window
         else:
             gain = self._cubic.gain(window, size, self.round_trip, mono)
-            if self.lossy and self.latest < SEEN_SHARE * self.least + SEEN_TIME:
+            if self.lossy and min(self._recent) < SEEN_SHARE * self.least + SEEN_TIME:
                 gain = max(gain, size * REGAIN)
             window += gain
         self.window = min(window, float(self._limits.object_window))

@@ -131,7 +131,7 @@ class ObjectOut:
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
         full = control.least < SHORT and control.inflight + (count + 1) * self._stride > control.window
         indices, mask = self._take(count)
-        return self._send(indices, mask, mono, ask=full or not self._waiting())
+        return self._send(indices, mask, mono, ask=full or self._ptos > 0 or not self._waiting())
 
     def deadline(self) -> float | None:
         """When burst or beat_due has something to do next, unless an ack comes before; None when it is over."""

@@ -171,6 +171,8 @@ class Transfer:
 
     def _answer(self, number: int) -> None:
         receiver, now = self.receivers[number], self.clock.now
+        if receiver.expired(now):
+            return
         while (ack := receiver.ack(now)) is not None:
             self._reply(ack)
         due = receiver.deadline()
