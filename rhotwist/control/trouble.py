@@ -55,7 +55,7 @@ CONFIG_UNREADABLE = Entry(
 )
 LISTEN_WRONG = Entry(
     "RHO-1004", "{text} is no place to listen at", "{why}",
-    "write 7460, 203.0.113.5:7460, [::1]:7460 or udp:127.0.0.1:0", USAGE,
+    "write 7460, 203.0.113.5:7460, [::1]:7460 or tcp:7460", USAGE,
 )
 SIBLINGS_WRONG = Entry(
     "RHO-1005", "the siblings file {path} cannot be used", "{why}",

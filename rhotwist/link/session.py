@@ -38,9 +38,9 @@ class Session:
 
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",
-        "heard", "identity", "keep", "keep_step", "objects", "own", "path", "peer", "peer_done", "proven_own", "proven_peer",
-        "ratchet", "redialled", "redirect", "roam", "seal", "streams", "successor", "suite", "touched", "warm",
-        "welcome", "welcomes",
+        "heard", "identity", "keep", "keep_step", "objects", "own", "path", "peer", "peer_done", "proven_own",
+        "proven_peer", "ratchet", "redialled", "redirect", "roam", "seal", "streams", "successor", "suite", "touched",
+        "warm", "welcome", "welcomes",
     )  # fmt: skip
 
     seal: PacketSeal

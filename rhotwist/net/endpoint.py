@@ -340,7 +340,7 @@ class RhoNode:
         return {
             **self.core.status(),
             "sockets": self.sockets,
-            "streams": self._streams.places if self._streams else [],
+            "streams": self._streams.places if self._streams is not None else [],
             "loop_lag_p99": self.driver.lag.p99(),
             "loop_lag_worst": self.driver.lag.worst(),
             "counters": self.counters,
@@ -358,7 +358,7 @@ class RhoNode:
     def _close(self) -> Deferred[None]:
         self._trigger = None
         if self.driver.closed:
-            return self._streams.left() if self._streams else succeed(None)
+            return self._streams.left() if self._streams is not None else succeed(None)
         try:
             self.core.close(self._now())
         except Exception:
@@ -369,7 +369,7 @@ class RhoNode:
             looking.cancel()
         self._handlers.close()
         self._requests.close()
-        return self._streams.left() if self._streams else succeed(None)
+        return self._streams.left() if self._streams is not None else succeed(None)
 
 
 def listen(

@@ -34,6 +34,8 @@ _PMTUDISC_PROBE = 3
 
 #: Bytes asked of the kernel for datagrams that wait to be read; it gives what net.core.rmem_max allows.
 RECEIVE_BUFFER = 4 * 2**20
+#: Connections that the kernel holds until they are taken.
+BACKLOG = 128
 #: Bytes asked for datagrams that wait to be sent.
 SEND_BUFFER = 2**20
 
@@ -49,7 +51,10 @@ def is_ipv6(host: str) -> bool:
 
 
 def open_tcp(host: str, port: int) -> socket.socket:
-    """A bound, non-blocking TCP socket that does not listen yet. host is as for ``open_udp``. Raises OSError."""
+    """A non-blocking TCP socket that listens. host is as for ``open_udp``. Raises OSError.
+
+    It listens at once: two that are only bound may share a port, and nobody would be told that it is taken.
+    """
     ipv6 = is_ipv6(host)
     if not 0 <= port <= 0xFFFF:
         raise LocalError(f"port {port} is not from 0 to 65535")
@@ -61,6 +66,7 @@ def open_tcp(host: str, port: int) -> socket.socket:
         if not sys.platform.startswith("win"):  # there it would let others listen at the same port
             made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         made.bind((host, port))
+        made.listen(BACKLOG)
     except BaseException:
         made.close()
         raise

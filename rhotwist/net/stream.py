@@ -44,8 +44,6 @@ PULL = 256 * 1_024
 READ = 256 * 1_024
 #: Seconds that connecting may take. What waits for it is repeated by those who wait for an answer.
 CONNECTING = 10.0
-#: Connections that the kernel holds until they are taken.
-BACKLOG = 128
 #: Seconds that ``close`` waits for the last bytes to leave.
 LEAVING = 1.0
 
@@ -232,7 +230,8 @@ class StreamCarrier:
             self.counters.setdefault(name, 0)
         driver.runners[Hang] = self._hang
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         """Connections that stand or are about to."""
         return len(self._connections)
 
@@ -249,13 +248,12 @@ class StreamCarrier:
 
     def listen(self, hosts: Sequence[str], port: int) -> None:
         """Take connections at IP addresses and a port. Raises CannotListenError. port 0 is chosen by the kernel."""
-        for sock in open_all(hosts, port, optional=False, kind=SOCK_STREAM):
+        for sock in open_all(hosts, port, False, SOCK_STREAM):
             self.adopt(sock)
 
     def adopt(self, sock: socket) -> None:
-        """Take connections at a bound socket, which is ours from now on."""
+        """Take connections at a socket that listens, which is ours from now on."""
         with closing(sock):  # the reactor's port has a descriptor of its own
-            sock.listen(BACKLOG)
             self._ports.append(self._reactor.adoptStreamPort(sock.fileno(), sock.family, _Incoming(self)))
 
     def incoming(self, addr: Any) -> Connection | None:

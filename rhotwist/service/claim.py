@@ -16,8 +16,9 @@ import attrs
 
 from rhotwist.control import explain, trouble
 from rhotwist.errors import OperatorError, StoreError
+from rhotwist.keys.address import TCP
 from rhotwist.keys.pair import SEED_SIZE, SeedKey
-from rhotwist.net.sockets import open_udp
+from rhotwist.net.sockets import open_tcp, open_udp
 from rhotwist.service import siblings as siblings_file
 from rhotwist.service.listening import EVERYWHERE, Place
 from rhotwist.service.options import Settings
@@ -118,7 +119,7 @@ def _open_each(places: tuple[Place, ...], opened: list[socket.socket]) -> None:
     missing: tuple[Place, OSError] | None = None
     for place in places:
         try:
-            sock = open_udp(place.host, place.port or chosen)
+            sock = (open_tcp if place.carrier == TCP else open_udp)(place.host, place.port or chosen)
         except OSError as error:
             if place.host in EVERYWHERE and error.errno in _NO_FAMILY:
                 missing = (place, error)  # a machine without IPv6 (or IPv4) listens on what it has
@@ -132,7 +133,7 @@ def _open_each(places: tuple[Place, ...], opened: list[socket.socket]) -> None:
 
 
 def _told(place: Place, error: OSError) -> OperatorError:
-    address, why = f"udp {place}", error.strerror or str(error)
+    address, why = place.named, error.strerror or str(error)
     if error.errno == errno.EADDRINUSE:
         return trouble.PORT_TAKEN(address=address)
     if error.errno in (errno.EACCES, errno.EPERM):

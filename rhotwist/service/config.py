@@ -90,7 +90,7 @@ def _key(section: str, name: str, default: Any, about: str, wanted: str = "") ->
     return Key(section, name, type(default), default, wanted or _WORDS[type(default)], about, choices)
 
 
-_LISTEN = 'a list of places such as "7460", "203.0.113.5:7460" or "[::1]:7460"'
+_LISTEN = 'a list of places such as "7460", "203.0.113.5:7460", "[::1]:7460" or "tcp:7460"'
 
 KEYS: tuple[Key, ...] = (
     _key("node", "listen", ("7460",), "where a node listens; a port alone means IPv4 and IPv6", _LISTEN),

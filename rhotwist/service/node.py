@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from socket import SOCK_STREAM
 from typing import Any, TypeVar
 
 from twisted.application import service
@@ -100,8 +101,11 @@ class NodeService(service.Service):
     def say(self) -> None:
         """Tell the operator who this is, where it listens, and what comes next."""
         told = status.describe(self.settings, self.node.public, self.node.status(), uptime=0.0)
-        places = " ".join(place.removeprefix("udp ") for place in told.listening)
-        tell(f"{told.role} {told.address} udp {places}", f"next: {self.next_step()}")
+        places = ""
+        for place in told.listening:
+            carrier, _, where = place.partition(" ")
+            places += f" {where}" if f" {carrier} " in places else f" {carrier} {where}"
+        tell(f"{told.role} {told.address}{places}", f"next: {self.next_step()}")
 
     def next_step(self) -> str:
         """What an operator does after this."""
@@ -147,6 +151,9 @@ class NodeService(service.Service):
     def _open_network(self) -> None:
         driver, limits = self.node.driver, self.settings.config.limits
         for sock in self.claim.sockets:
+            if sock.type == SOCK_STREAM:
+                self.node.streams.adopt(sock)
+                continue
             port = UdpPort(
                 self._reactor, sock, len(driver.carriers), driver, limits=limits, counters=driver.counters
             )

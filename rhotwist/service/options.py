@@ -30,7 +30,7 @@ class _Common(usage.Options):
         self["listen"] = []
 
     def opt_listen(self, place: str) -> None:
-        """Where to listen, may be repeated: 7460, 203.0.113.5:7460, [::1]:7460 or udp:0; port 0 is any free one."""
+        """Where to listen, may be repeated: 7460, 203.0.113.5:7460, [::1]:7460, or tcp:7460; port 0 is any free one."""
         self["listen"].append(place)
 
     opt_l = opt_listen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,12 +12,13 @@ from typing import Any
 
 from rhotwist import __version__
 from rhotwist.control.values import VERSION, Status, WalletRow
-from rhotwist.keys.address import NODE, Address, NodeAt, format_address, format_node_at
+from rhotwist.keys.address import NODE, TCP, Address, NodeAt, format_address, format_node_at
 from rhotwist.service.listening import EVERYWHERE, Place
 from rhotwist.service.options import Settings
 
 LAG_BAD = 0.05
 """Seconds: timers later than this at the 99th percentile mean that the process has too much to do."""
+_HERE = re.compile(r"@(tcp:)?(127\.|\[::1\])")
 _OUTWARD = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104 - addresses of documentation: nothing is sent
 
 
@@ -25,13 +27,14 @@ def describe(
 ) -> Status:
     """The status value. told is ``RhoNode.status()``."""
     sockets = [Place(host, port) for host, port in told["sockets"]]
+    sockets += [Place(host, port, TCP) for host, port in told.get("streams", ())]
     return Status(
         role=settings.role,
         version=__version__,
         protocol=VERSION,
         pid=os.getpid(),
         address=format_address(Address(NODE, public)),
-        listening=tuple(f"udp {place}" for place in sockets),
+        listening=tuple(place.named for place in sockets),
         reachable=reachable(public, sockets),
         uptime=uptime,
         datadir=str(settings.places.datadir),
@@ -51,10 +54,11 @@ def figures(told: dict[str, Any]) -> dict[str, int]:
 def health(settings: Settings, sockets: Sequence[Place], told: dict[str, Any]) -> tuple[str, ...]:
     """What is wrong, each in a line; nothing if nothing is."""
     lines = []
-    have = {place.host for place in sockets}
+    have = {(place.host, place.carrier) for place in sockets}
     for place in settings.listen:
-        if place.host in EVERYWHERE and place.host not in have:
-            lines.append(f"this machine has no {'IPv6' if place.host == '::' else 'IPv4'}: it is not listened on")
+        if place.host in EVERYWHERE and (place.host, place.carrier) not in have:
+            family = "IPv6" if place.host == "::" else "IPv4"
+            lines.append(f"this machine has no {family}: it is not listened on by {place.carrier}")
     lag = told.get("loop_lag_p99") or 0.0
     if lag > LAG_BAD:
         lines.append(f"too much to do: timers are {lag * 1000:.0f} ms late")
@@ -71,8 +75,8 @@ def reachable(public: bytes, sockets: Sequence[Place]) -> tuple[str, ...]:
         hosts = [_outward(place.host), "127.0.0.1" if place.host == EVERYWHERE[0] else "::1"]
         for host in hosts if place.host in EVERYWHERE else [place.host]:
             if host:
-                found[format_node_at(NodeAt(public, host, place.port))] = None
-    return tuple(sorted(found, key=lambda at: "@127." in at or "@[::1]" in at))
+                found[format_node_at(NodeAt(public, host, place.port, place.carrier))] = None
+    return tuple(sorted(found, key=lambda at: bool(_HERE.search(at))))
 
 
 def _outward(host: str) -> str:

@@ -18,7 +18,6 @@ from rhotwist.wire.datagram import ADDRESS, Burst, Path
 
 if TYPE_CHECKING:
     from rhotwist.testing.host import Host
-    from rhotwist.testing.machine import Machine
     from rhotwist.testing.network import Network
 
 #: Seconds that a lost segment is late: what TCP waits before it sends one again, at least.

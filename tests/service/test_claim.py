@@ -169,6 +169,14 @@ class SocketTests(SynchronousTestCase):
             open_sockets((Place("127.0.0.1", free), Place("127.0.0.1", taken)))
         self.assertEqual([("127.0.0.1", free)], self.open(Place("127.0.0.1", free)))
 
+    def test_a_port_for_connections_is_taken_at_once_and_apart_from_datagrams(self) -> None:
+        [(_, port)] = self.open(Place("127.0.0.1", 0, "tcp"))
+        with self.assertRaises(OperatorError) as caught:
+            open_sockets((Place("127.0.0.1", port, "tcp"),))
+        self.assertEqual("RHO-1105", caught.exception.code)
+        self.assertIn(f"tcp 127.0.0.1:{port}", str(caught.exception))
+        self.open(Place("127.0.0.1", port))
+
     def without(self, host: str, number: int) -> None:
         """Let the system refuse every socket for host with this errno."""
 

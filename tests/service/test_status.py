@@ -60,6 +60,14 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual({"127.0.0.1", "::1"}, set(hosts[-2:]))
         self.assertTrue({"0.0.0.0", "::"}.isdisjoint(hosts))
 
+    def test_connections_are_listed_beside_datagrams(self) -> None:
+        found = status.describe(self.said(), KEY, told(streams=[("127.0.0.1", 7)]), uptime=1.0)
+        self.assertEqual("tcp 127.0.0.1:7", found.listening[-1])
+        self.assertEqual(("127.0.0.1", 7, "tcp"), (lambda at: (at.host, at.port, at.carrier))(
+            parse_node_at(next(at for at in found.reachable if "tcp" in at))))
+        wanted = self.said("--listen", "7460", "--listen", "tcp:7460")
+        self.assertEqual(2, len(status.health(wanted, [Place("0.0.0.0", 7460), Place("::", 7460)], told())))
+
     def test_a_socket_of_one_address_is_reached_there_alone(self) -> None:
         [found] = status.reachable(KEY, [Place("127.0.0.1", 5)])
         self.assertEqual(("127.0.0.1", 5, KEY), (parse_node_at(found).host, parse_node_at(found).port,
