@@ -137,7 +137,9 @@ class ObjectOut:
         """When burst or beat_due has something to do next, unless an ack comes before; None when it is over."""
         if self.done or self.failed:
             return None
-        times = [self._pto_at, self._beat_at, self._copy_at, self._batches.waiting_since + self._control.patience]
+        times = [self._pto_at, self._beat_at, self._batches.waiting_since + self._control.patience]
+        if not self._waiting():
+            times.append(self._copy_at)
         size = self._stride + OBJECT_OVERHEAD
         if self._waiting() and self._control.has_room(size) and (self._open or self._first_flight_left(size)):
             times.append(self._control.next_send)

@@ -176,6 +176,8 @@ def acked(state: State, session: Session, ack: Ack, mono: float) -> None:
         parcel.out.acked(ack, mono)
     except BadPacket as error:
         state.counters["ack " + error.reason] += 1
+        if parcel.offer is not None:  # Have was lost, which would have said what is there from another session
+            return
         give_up(state, objects, parcel, GoneReason.LIED, Refused(RefusalCode.REFUSED, _UNPROVEN), mono)
         return
     _progress(state, objects, parcel, mono)
