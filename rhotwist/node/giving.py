@@ -131,6 +131,7 @@ def _later(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     """The peer has no room now: offer it again after a while, as long as its request waits."""
     recording.refused(state, objects.session)
     _take_back(objects, parcel)
+    parcel.anew = True
     parcel.again = mono + min(PAUSE * 2**parcel.tries, PAUSE_MOST)
     parcel.tries += 1
     if parcel.ask is not None and not asking.waits(state, parcel.ask) or parcel.tries > 8 and not parcel.hashcode:
@@ -172,12 +173,12 @@ def acked(state: State, session: Session, ack: Ack, mono: float) -> None:
         state.counters["ack late"] += 1
         return
     state.stirred[objects] = None
+    if parcel.anew and parcel.offer is not None:
+        return  # Have, which says what is there from before, was lost: it is on its way again
     try:
         parcel.out.acked(ack, mono)
     except BadPacket as error:
         state.counters["ack " + error.reason] += 1
-        if parcel.offer is not None:  # Have was lost, which would have said what is there from another session
-            return
         give_up(state, objects, parcel, GoneReason.LIED, Refused(RefusalCode.REFUSED, _UNPROVEN), mono)
         return
     _progress(state, objects, parcel, mono)
@@ -277,6 +278,7 @@ def carry_over(state: State, objects: Objects, session: Session) -> None:
     objects.controllers.clear()
     for parcel in reversed(list(objects.out.values())):
         parcel.offer = None
+        parcel.anew = True
         _take_back(objects, parcel)
         objects.line.appendleft(parcel)
     objects.offers.clear()

@@ -42,7 +42,8 @@ class Parcel:
     """
 
     __slots__ = (
-        "again", "ask", "data", "done", "hashcode", "id", "kind", "named", "offer", "out", "stream", "taken", "tries",
+        "again", "anew", "ask", "data", "done", "hashcode", "id", "kind", "named", "offer", "out", "stream", "taken",
+        "tries",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class Parcel:
         self.stream: Stream | None = None  # the connection that it was given to
         self.offer: Ask | None = None
         self.again = 0.0
+        self.anew = False  # it was offered before
 
     @property
     def background(self) -> bool:
