@@ -21,7 +21,7 @@ from rhotwist.keys.pair import SeedKey
 from rhotwist.link import file_plan, finish, messages
 from rhotwist.secret import greeting
 from rhotwist.secret.proof import PROOF_SIZE
-from rhotwist.testing import live, live_node
+from rhotwist.testing import live, live_node, live_streams
 from rhotwist.wire import armour, bech32, datagram, fields, frame, message, packet
 from rhotwist.wire.schema import Schema
 
@@ -239,7 +239,7 @@ def _addresses() -> list[bytes]:
 
 def _places() -> list[bytes]:
     node = address.format_address(address.Address("n", _key(1)))
-    where = ("192.0.2.1:7460", "[2001:db8::1]:99", "[::1]", "example.org", "sub.example.org:1", "10.0.0.1")
+    where = ("192.0.2.1:7460", "[2001:db8::1]:99", "tcp:[::1]", "example.org", "sub.example.org:1", "10.0.0.1")
     return [f"{node}@{place}".encode() for place in where]
 
 
@@ -343,6 +343,7 @@ def _targets() -> dict[str, Target]:
         found[f"link.messages.{schema.schema_name}"] = _schema(schema)
     found |= {name: Target(*entry) for name, entry in live.TARGETS.items()}
     found |= {name: Target(*entry) for name, entry in live_node.TARGETS.items()}
+    found |= {name: Target(*entry) for name, entry in live_streams.TARGETS.items()}
     return dict(sorted(found.items()))
 
 

@@ -104,8 +104,9 @@ FOUND = {
 
 #: Entries whose corpus holds something that is refused on purpose, to be mutated into what is not.
 REFUSED_TOO = {
-    "keys.address.parse_address.checked", "keys.words.from_words", "node.receive", "node.receive.sealed",
-    "node.receive.sealed.back", "secret.curve.exchange", "secret.handshake.finish", "secret.seal.open",
+    "keys.address.parse_address.checked", "keys.words.from_words", "link.records.feed", "link.records.feed.sealed",
+    "node.feed", "node.feed.sealed", "node.receive", "node.receive.sealed", "node.receive.sealed.back",
+    "secret.curve.exchange", "secret.handshake.finish", "secret.seal.open", "secret.stream_seal.take",
     "wire.bech32.from_fives",
 }  # fmt: skip
 #: Entries that have a value for any bytes.
