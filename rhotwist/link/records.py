@@ -88,8 +88,8 @@ class Inbound:
             if end - at < self._need:
                 break
             stop = at + self._need
-            if self._size:
-                yield self._opened(view[at:stop])
+            if self._size and self._use is not None:
+                yield self._opened(self._use, view[at:stop])
             elif view[at] == DATAGRAM:
                 datagrams.append(bytes(view[at + HEAD_SIZE : stop]))
             else:
@@ -144,10 +144,8 @@ class Inbound:
             self._use.begin(size)
             self._size, self._at = size, 0
 
-    def _opened(self, sealed: memoryview) -> Piece:
-        if self._use is None:
-            raise BadPacket("no use")
-        piece = Piece(self._code, self._size, self._at, self._use.open(sealed))
+    def _opened(self, use: Inward, sealed: memoryview) -> Piece:
+        piece = Piece(self._code, self._size, self._at, use.open(sealed))
         self._advance(len(piece.data))
         return piece
 

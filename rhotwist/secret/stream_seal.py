@@ -108,7 +108,7 @@ class StreamSeal:
         if below >= 0:
             self._seen |= 1 << below
         else:
-            self._seen = (self._seen << -below | 1) & ((2 << WINDOW) - 1)
+            self._seen = (self._seen << min(-below, WINDOW + 1) | 1) & ((2 << WINDOW) - 1)
             self._newest = number
         return Inward(cipher, self._seal, number, epoch)
 
