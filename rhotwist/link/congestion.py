@@ -15,23 +15,17 @@ How it does against others: ``benchmarks/links``. Times are mono seconds, sizes 
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 
 from rhotwist.limits import Limits
 from rhotwist.link.cubic import BETA, PACKET, Cubic
+from rhotwist.link.round_trips import RoundTrips
 from rhotwist.link.sizes import PathSizes
 
-#: A queue is seen when the round trip is beyond the least by this share and time: what noise alone seldom makes.
-SEEN_SHARE, SEEN_TIME = 1.1, 0.003
-#: The least of so many samples is what is looked at: a radio's jitter is no queue.
-RECENT = 8
 #: Slow start ends when so many samples in a row are beyond this (HyStart++, RFC 9406 4.2: an eighth, 4 ms, 8).
 START_SHARE, START_TIME, START_SAMPLES = 1.125, 0.004, 4
 #: How fast the line delivers is measured over this share of a round trip, and this time at least.
 TRAIN_SHARE, TRAIN_TIME = 1 / 8, 0.010
-#: The better witness.
-SURE_SHARE, SURE_TIME = 1.25, 0.004
 #: A queue is too long there: one bandwidth-delay product stands in it.
 LONG_SHARE, LONG_TIME = 2.0, 0.005
 #: From this share of losses on that had no witness, a line is known for them. There whoever else uses it has long been
@@ -54,8 +48,6 @@ DOUBT = 4_000
 PLAIN_LEAST = 0.4
 #: What a trial found holds this long, and twice as long the next time, up to the most.
 HOLD, HOLD_MOST = 10.0, 80.0
-#: The least round trip is forgotten after this long to twice this long: paths change.
-LEAST_KEPT = 30.0
 #: Acks wait up to 5 ms for company (``Limits.object_ack``), and a timer may be as late.
 SLACK = 0.010
 #: A sender whose timer came late may catch up that much.
@@ -75,7 +67,7 @@ class _Trial:
         self.rounds = self.lost = self.passed = 0
 
 
-class Controller:
+class Controller(RoundTrips):
     """What all objects of one session send over one path together.
 
     window is what may be under way, inflight what is. round_trip, variation and least (of late) are seconds, 0 before
@@ -84,32 +76,28 @@ class Controller:
     """
 
     __slots__ = (
-        "_crowded", "_cubic", "_delivered", "_doubt", "_doubtful", "_excused", "_fastest", "_heard", "_hold",
-        "_least_next", "_least_since", "_level", "_limited", "_limits", "_lost", "_mark", "_next", "_offered", "_over",
-        "_passed", "_plain", "_plain_least", "_recent", "_round", "_round_least", "_train", "_trial", "_usual",
-        "_weight", "background", "inflight", "latest", "least", "reductions", "round_trip", "sizes", "slow_start",
-        "variation", "window",
+        "_crowded", "_cubic", "_delivered", "_doubt", "_doubtful", "_excused", "_fastest", "_heard", "_hold", "_level",
+        "_limited", "_limits", "_lost", "_mark", "_next", "_offered", "_over", "_passed", "_plain", "_plain_least",
+        "_round", "_round_least", "_tainted", "_train", "_trial", "_usual", "_weight", "background", "inflight",
+        "reductions", "sizes", "slow_start", "window",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, mono: float, *, round_trip: float = 0.0, background: bool = False) -> None:
         """round_trip is what the handshake or small packets have measured, 0 if nothing has."""
+        super().__init__(mono, round_trip)
         self._limits = limits
         self.background = background
         self.sizes = PathSizes(limits)
         self.window = float(limits.object_flight)
         self.inflight = 0
-        self.round_trip = self.latest = self.least = round_trip
-        self.variation = round_trip / 2
         self.slow_start = True
         self.reductions = 0
-        self._recent: deque[float] = deque(maxlen=RECENT)
-        self._least_next, self._least_since = inf, mono
         self._next = self._heard = mono
         self._limited = False
         # a round ends when something is acknowledged that was sent after it began
         self._round = mono
         self._passed = self._lost = 0
-        self._round_least = inf
+        self._round_least, self._tainted = inf, False
         self._delivered = 0
         self._mark = (mono, 0)  # when the round before began, and what had been delivered by then
         self._train = (mono, 0)  # since when the line's rate is being measured, and what had been delivered by then
@@ -212,7 +200,9 @@ class Controller:
         if sent_at <= self._excused:
             return
         self._lost += size
-        if self.background or mono < self._plain or min(self._recent, default=0.0) > self._seen():
+        seen = self.queue_seen()
+        self._tainted = self._tainted or seen
+        if self.background or mono < self._plain or seen and self.queue_seen(sure=self.lossy):
             self._reduce(mono)
 
     def on_timeout(self, size: int, mono: float) -> None:
@@ -228,24 +218,13 @@ class Controller:
     # --- inside
 
     def _measured(self, sample: float, mono: float) -> None:
-        self.latest = sample
-        self._recent.append(sample)
-        if not self.round_trip:
-            self.round_trip, self.variation = sample, sample / 2
-        else:
-            self.variation += (abs(sample - self.round_trip) - self.variation) / 4
-            self.round_trip += (sample - self.round_trip) / 8
+        self.take(sample, mono)
         self._round_least = min(self._round_least, sample)
         if self.slow_start:
             self._watch_train(mono)
             self._over = self._over + 1 if sample > START_SHARE * self.least + START_TIME else 0
             if self._over >= START_SAMPLES:
                 self._start_ends(mono)
-        if mono - self._least_since > LEAST_KEPT:
-            self.least, self._least_next, self._least_since = self._least_next, inf, mono
-        self._least_next = min(self._least_next, sample)
-        if not self.least or sample < self.least:
-            self.least = sample
 
     def _grow(self, size: int, mono: float) -> None:
         window = self.window
@@ -264,7 +243,7 @@ class Controller:
             window += PACKET * size / window
         else:
             gain = self._cubic.gain(window, size, self.round_trip, mono)
-            if self.lossy and min(self._recent) < SEEN_SHARE * self.least + SEEN_TIME:
+            if self.lossy and not self.queue_seen():
                 gain = max(gain, size * REGAIN)
             window += gain
         self.window = min(window, float(self._limits.object_window))
@@ -282,12 +261,6 @@ class Controller:
         self.slow_start = False
         self._excused = mono
         self.reductions += 1
-
-    def _seen(self) -> float:
-        """The round trip beyond which a queue stands witness. A line known for losses of its own needs a better one."""
-        if self.lossy:
-            return SURE_SHARE * self.least + SURE_TIME
-        return SEEN_SHARE * self.least + SEEN_TIME
 
     @property
     def lossy(self) -> bool:
@@ -322,10 +295,10 @@ class Controller:
         self._mark = (self._round, self._delivered - self._passed)
         self._round = mono
         self._passed = self._lost = 0
-        self._round_least = inf
+        self._round_least, self._tainted = inf, False
 
     def _round_ends(self, mono: float) -> None:
-        passed, lost, least = self._passed, self._lost, self._round_least
+        passed, lost, least, tainted = self._passed, self._lost, self._round_least, self._tainted
         self._new_round(mono)
         if self._trial is not None:
             self._judge(self._trial, passed, lost, least, mono)
@@ -338,15 +311,17 @@ class Controller:
             return
         if self._plain_least and mono >= self._plain:
             self._plain_least = 0.0
-        self._count_losses(passed, lost, mono)
+        self._count_losses(passed, lost, mono, tainted=tainted)
 
-    def _count_losses(self, passed: int, lost: int, mono: float) -> None:
+    def _count_losses(self, passed: int, lost: int, mono: float, *, tainted: bool) -> None:
         """Losses that no queue bears witness to: are they this line's own?"""
         packets, missing = (passed + lost) / PACKET, lost / PACKET
         if packets < 1:
             return
         if missing >= 6 and missing > (HEAVY + (self._usual if self._weight > 100 else 0)) * packets:
             self._fit(mono)
+        if tainted:
+            return
         self._weight = min(self._weight + packets, 400.0)
         self._usual += (missing / packets - self._usual) * packets / max(self._weight, packets)
         self._offered.append((packets, passed / PACKET))

@@ -48,10 +48,10 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_acked", "_alive_from", "_alive_last", "_batches", "_beat_at", "_beats", "_control", "_copied",
-        "_copy_at", "_counter", "_data",
-        "_flying", "_heard", "_held", "_limits", "_lost", "_next", "_open", "_pto_at", "_ptos", "_rng", "_sent_at",
-        "_spend", "_stride", "done", "failed", "halved", "seal", "sent_bytes", "size", "size_class", "total",
+        "_acked", "_alive_from", "_alive_last", "_batches", "_beat_at", "_beats", "_control", "_copied", "_copy_at",
+        "_counter", "_data", "_flying", "_heard", "_held", "_limits", "_lost", "_moved", "_next", "_open", "_pto_at",
+        "_ptos", "_rng", "_sent_at", "_spend", "_stride", "done", "failed", "halved", "seal", "sent_bytes", "size",
+        "size_class", "total",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +80,7 @@ class ObjectOut:
         self._batches = Batches()
         self._counter = -1  # the highest counter the receiver has named
         self._open = False  # the receiver has answered
-        self._heard = self._sent_at = mono
+        self._heard = self._moved = self._sent_at = mono  # last ack, last that said something new, last sending
         self._ptos = 0
         self._pto_at = inf
         self._copy_at, self._copied = inf, -inf  # the last pieces under way are sent twice
@@ -170,7 +170,7 @@ class ObjectOut:
         if self._open:
             return  # acks have said more already
         self._open = True
-        self._heard = mono
+        self._heard = self._moved = mono
         # what was sent behind an offer that came late, or twice, found nobody who knew its key
         late = mono - self._sent_at > self._control.pto
         gone = self._flying if late else bits & self._flying
@@ -199,6 +199,7 @@ class ObjectOut:
         if fresh or advanced:
             self._alive_from = inf
             self._ptos = 0
+            self._moved = mono
         else:
             self._no_progress(mono)
         if advanced:
@@ -368,13 +369,13 @@ class ObjectOut:
         pto = self._control.pto
         if self._flying and self._open:
             backoff = 1 if self._alive_from != inf else 1 << min(self._ptos, 6)
-            self._pto_at = max(self._heard, self._sent_at) + min(pto * backoff, max(PAUSE, pto))
+            self._pto_at = max(self._moved, self._sent_at) + min(pto * backoff, max(PAUSE, pto))
         else:
             self._pto_at = inf
         self._copy_at = inf
-        if self._pto_at < inf and not self._waiting() and self._control.lossy and self._alive_from == inf:
-            if self._flying.bit_count() <= TAIL:
-                self._copy_at = max(mono, self._copied + self._control.round_trip)
+        tail = self._pto_at < inf and self._flying.bit_count() <= TAIL and not self._waiting()
+        if tail and self._control.lossy and self._alive_from == inf:
+            self._copy_at = max(mono, self._copied + self._control.round_trip)
         if not self._open or not (self._flying or self._acked.bit_count() == self.total):
             self._beat_at = inf
         elif self._beats < MISSED:
