@@ -70,12 +70,10 @@ def withdraw(parcel: Parcel) -> None:
 def taken(state: State, stream: Stream, session: Session, piece: Piece, mono: float) -> bool:
     """A piece of a record has opened. False to let the rest of it go by."""
     objects = session.objects
-    if objects is None:
-        return False
     if not piece.at:
-        stream.arrival = _arrival(objects, piece)
+        stream.arrival = _arrival(objects, piece) if objects is not None else None
     arrival = stream.arrival
-    if arrival is None or objects.incoming.get(arrival.offer.id) is not arrival or arrival.whole:
+    if arrival is None or objects is None or objects.incoming.get(arrival.offer.id) is not arrival or arrival.whole:
         state.counters["drop record unknown"] += 1
         return False
     inner = arrival.inner
