@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 from rhotwist.errors import Cancelled, LocalError, Refused, SessionLost, TimedOut
 from rhotwist.limits import Limits
@@ -165,7 +166,7 @@ class Verbs(ObjectsTestCase):
 
     def test_an_answer_much_later_is_pushed_and_confirmed(self) -> None:
         self.build()
-        waiting: list[Outcome] = []
+        waiting: list[Outcome[Counted]] = []
         self.server.answer(Count, lambda call: waiting.append(Outcome("late", 0.0)) or waiting[-1])
         asked = self.client.request(self.server, Count(data=content(50_000)), timeout=10_000)
         self.net.run(3_600)
@@ -177,7 +178,7 @@ class Verbs(ObjectsTestCase):
     def test_a_second_answer_does_nothing_while_the_first_is_on_its_way(self) -> None:
         self.build(faults=Faults(rate=125_000))
         calls: list[Call] = []
-        self.server._runners[Call] = calls.append  # type: ignore[assignment]
+        self.server._runners[Call] = calls.append
         asked = self.client.request(self.server, Give(size=100_000))
         self.net.run(0.5)
         self.server.node.answer(calls[0], Given(data=content(100_000)), self.server.moment())
@@ -212,7 +213,8 @@ class Endings(ObjectsTestCase):
 
     def test_a_request_that_is_withdrawn_stops_both_sides(self) -> None:
         self.build(faults=Faults(rate=125_000))
-        for body in (Count(data=content(500_000)), Give(size=500_000)):
+        bodies: list[Any] = [Count(data=content(500_000)), Give(size=500_000)]
+        for body in bodies:
             asked = self.client.request(self.server, body)
             self.net.run(1)
             self.client.cancel(asked)
@@ -248,7 +250,7 @@ class Endings(ObjectsTestCase):
     def test_another_session_goes_on_where_the_first_one_stopped(self) -> None:
         for seed in self.seeds(5, 100):
             self.build(seed, Faults(rate=125_000, loss=0.02))
-            sent = [self.client.request(self.server, Count(data=content(400_000)), timeout=60)]
+            sent: list[Outcome[Any]] = [self.client.request(self.server, Count(data=content(400_000)), timeout=60)]
             sent.append(self.client.request(self.server, Give(size=400_000), timeout=60))
             self.net.run(Random(seed).uniform(1.0, 3.0))
             before = self.net.sent_bytes
@@ -288,7 +290,7 @@ class BadNets(ObjectsTestCase):
     def test_disorder_and_doubles_change_nothing(self) -> None:
         for seed in self.seeds(3, 100):
             self.build(seed, Faults(reorder=0.25, duplicate=0.2, rate=1_250_000))
-            asked = [self.client.request(self.server, Count(data=content(300_000))),
+            asked: list[Outcome[Any]] = [self.client.request(self.server, Count(data=content(300_000))),
                      self.client.request(self.server, Give(size=300_000))]
             self.net.wait(*asked, limit=100)
             self.assertEqual((asked[0].result().size, asked[1].result().data), (300_000, content(300_000)))
@@ -299,7 +301,8 @@ class BadNets(ObjectsTestCase):
         for seed in self.seeds(3, 100):
             faults = Faults(loss=0.1, burst=3, reorder=0.1, duplicate=0.1, corrupt=0.05, truncate=0.02, rate=1_250_000)
             self.build(seed, faults)
-            asked = [self.client.request(self.server, Count(data=content(100_000, n)), timeout=60) for n in range(4)]
+            asked: list[Outcome[Any]] = []
+            asked += [self.client.request(self.server, Count(data=content(100_000, n)), timeout=60) for n in range(4)]
             asked += [self.client.request(self.server, Give(size=100_000), timeout=60) for _ in range(4)]
             self.net.wait(*asked, limit=200)
             for outcome in asked:
