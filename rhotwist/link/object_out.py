@@ -1,13 +1,11 @@
 """The sender of one big object: what is there, what is under way, what is lost. Spec page: docs/spec/objects.md.
 
-The array of pieces is a few ints with one bit a piece, so what an ack says is taken in by a handful of operations on
-whole arrays, and what was sent is remembered by batch, not by packet (``rhotwist.link.batches``).
+The array of pieces is a few ints (``rhotwist.link.pieces``), and what was sent is remembered by batch, not by packet
+(``rhotwist.link.batches``).
 
 Packets that are all too big for the path look like this: small packets are answered, and of at least ten packets sent
 over three timeouts none has arrived. Only then are they halved, so that a line which loses a fifth of everything makes
 that mistake once in 10**7 tries. Pieces of half the size go under the same key and the next counters.
-
-Now and then a piece is held back for a while: whoever acknowledges what was never sent has given himself away.
 
 Sans I/O. ``burst`` gives the datagrams that may go now, until it gives none; ``deadline`` is when to ask again, and so
 is each ack for any object of the same controller. Times are mono seconds.
@@ -22,14 +20,13 @@ from rhotwist.limits import Limits
 from rhotwist.link.batches import Batches
 from rhotwist.link.congestion import Controller
 from rhotwist.link.messages import Ack
+from rhotwist.link.pieces import Pieces
 from rhotwist.moment import Rng
 from rhotwist.secret.object_seal import ObjectSeal
-from rhotwist.wire.object_packet import CLASSES, HALF, OBJECT_OVERHEAD, double_bits, halvings, piece_count
+from rhotwist.wire.object_packet import OBJECT_OVERHEAD, piece_count
 
 #: Packets of one size that must have vanished before they are halved.
 VANISHED = 10
-#: Of so many pieces one is held back.
-HELD_OF = 64
 #: So few pieces under way and none to come are the tail of an object.
 TAIL = 8
 #: Beats without an answer after which one a second must do.
@@ -48,10 +45,9 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_acked", "_alive_from", "_alive_last", "_batches", "_beat_at", "_beats", "_control", "_copied", "_copy_at",
-        "_counter", "_data", "_flying", "_heard", "_held", "_limits", "_lost", "_moved", "_next", "_open", "_pto_at",
-        "_ptos", "_rng", "_sent_at", "_spend", "_stride", "done", "failed", "halved", "seal", "sent_bytes", "size",
-        "size_class", "total",
+        "_alive_from", "_alive_last", "_batches", "_beat_at", "_beats", "_control", "_copied", "_copy_at", "_counter",
+        "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done",
+        "failed", "halved", "seal", "sent_bytes", "size",
     )  # fmt: skip
 
     def __init__(
@@ -63,20 +59,13 @@ class ObjectOut:
         self.seal = seal
         self._control = controller
         self._limits = limits
-        self._rng = rng
+        self._pieces = Pieces(len(data), controller.sizes.best if size_class is None else size_class, rng)
         self.size = len(data)
-        self.size_class = controller.sizes.best if size_class is None else size_class
-        self._stride = CLASSES[self.size_class]
-        self.total = piece_count(self.size, self.size_class)
         self.done = False
         self.failed: str | None = None
         self.halved = 0
         self.sent_bytes = 0
-        self._spend = limits.object_spend * self.size + 10 * self._stride
-        # the array: acknowledged, under way, lost and to be sent again; from _next on nothing was sent, but the held
-        self._acked = self._flying = self._lost = 0
-        self._next = 0
-        self._held = -1
+        self._spend = limits.object_spend * self.size + 10 * self._pieces.stride
         self._batches = Batches()
         self._counter = -1  # the highest counter the receiver has named
         self._open = False  # the receiver has answered
@@ -95,19 +84,28 @@ class ObjectOut:
         """Bytes that the peer acknowledged."""
         if self.done:
             return self.size
-        full = self._acked.bit_count() * self._stride
-        short = self.total * self._stride - self.size
-        return full - short if self._acked >> (self.total - 1) else full
+        return self._pieces.delivered
+
+    @property
+    def size_class(self) -> int:
+        """The present one; it changes when packets are halved."""
+        return self._pieces.size_class
+
+    @property
+    def total(self) -> int:
+        """Pieces of the present class."""
+        return self._pieces.total
 
     @property
     def missing(self) -> int:
-        """Pieces of the present size that the peer has not acknowledged."""
-        return self.total - self._acked.bit_count()
+        """Pieces of the present class that the peer has not acknowledged."""
+        return self._pieces.total - self._pieces.here.bit_count()
 
     def close(self, reason: str | None = None) -> None:
         """Give it up, or let go of what is done: nothing is under way any more and the key is erased."""
-        self._control.gone(self._flying.bit_count() * self._stride)
-        self._flying = self._lost = 0
+        pieces = self._pieces
+        self._control.gone(pieces.lose(pieces.flying))
+        pieces.lost = 0
         if reason is not None and not self.done:
             self.failed = self.failed or reason
         self._batches.forget_all()
@@ -120,8 +118,9 @@ class ObjectOut:
         if self.done or self.failed:
             return []
         self._expire(mono)
-        control, size = self._control, self._stride + OBJECT_OVERHEAD
-        if not self._waiting():
+        control, pieces = self._control, self._pieces
+        size = pieces.stride + OBJECT_OVERHEAD
+        if not pieces.waiting:
             return self._tail(mono) or self._probe(mono)
         count = control.grant(mono, size)
         if not self._open:
@@ -129,19 +128,23 @@ class ObjectOut:
         if count <= 0:
             return self._probe(mono) if self._open else []
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
-        full = control.least < SHORT and control.inflight + (count + 1) * self._stride > control.window
-        indices, mask = self._take(count)
-        return self._send(indices, mask, mono, ask=full or self._ptos > 0 or not self._waiting())
+        full = control.least < SHORT and control.inflight + (count + 1) * pieces.stride > control.window
+        if self.sent_bytes > self._spend or self.seal.left < count:
+            self._fail("spent")
+            return []
+        indices, mask = pieces.take(count)
+        return self._send(indices, mask, mono, ask=full or self._ptos > 0 or not pieces.waiting)
 
     def deadline(self) -> float | None:
         """When burst or beat_due has something to do next, unless an ack comes before; None when it is over."""
         if self.done or self.failed:
             return None
         times = [self._pto_at, self._beat_at, self._batches.waiting_since + self._control.patience]
-        if not self._waiting():
+        waiting = self._pieces.waiting
+        if not waiting:
             times.append(self._copy_at)
-        size = self._stride + OBJECT_OVERHEAD
-        if self._waiting() and self._control.has_room(size) and (self._open or self._first_flight_left(size)):
+        size = self._pieces.stride + OBJECT_OVERHEAD
+        if waiting and self._control.has_room(size) and (self._open or self._first_flight_left(size)):
             times.append(self._control.next_send)
         return min(times)
 
@@ -155,9 +158,10 @@ class ObjectOut:
 
     def too_big(self, length: int, mono: float) -> None:
         """The system has refused a datagram of that length (EMSGSIZE); none of its burst was sent."""
-        if length > self._stride + OBJECT_OVERHEAD:
+        size = self._pieces.stride + OBJECT_OVERHEAD
+        if length > size:
             self._control.sizes.failed(self._control.sizes.asked, mono)
-        elif length == self._stride + OBJECT_OVERHEAD:
+        elif length == size:
             self._halve(mono)
 
     # --- coming in
@@ -165,7 +169,8 @@ class ObjectOut:
     def have(self, bitmap: bytes, mono: float) -> None:
         """The receiver has answered the offer: these pieces of the class offered are there already."""
         bits = int.from_bytes(bitmap, "little")
-        if bits >> self.total:
+        pieces = self._pieces
+        if bits >> pieces.total:
             raise BadPacket("index")
         if self._open:
             return  # acks have said more already
@@ -173,12 +178,9 @@ class ObjectOut:
         self._heard = self._moved = mono
         # what was sent behind an offer that came late, or twice, found nobody who knew its key
         late = mono - self._sent_at > self._control.pto
-        gone = self._flying if late else bits & self._flying
-        self._control.gone(gone.bit_count() * self._stride)
-        self._flying ^= gone
-        self._acked |= bits
-        self._lost = (self._lost | gone) & ~bits
+        self._control.gone(pieces.arrived(bits))
         if late:
+            self._control.gone(pieces.lose(pieces.flying))
             self._batches.forget_all()
         self._set_timers(mono)
 
@@ -191,9 +193,11 @@ class ObjectOut:
         self._beats = 0
         if ack.size_class == self._control.sizes.asked and not ack.base and not ack.bitmap:
             self._control.sizes.passed(ack.size_class)
-        bits, whole = self._read(ack)
-        fresh = bits & ~self._acked
-        control = self._control
+        pieces, control = self._pieces, self._control
+        if ack.counter >= self.seal.sealed:
+            raise BadPacket("counter")
+        bits = pieces.read(ack)
+        fresh = bits & ~pieces.here
         sent_at, sample = -inf, 0.0
         advanced = ack.counter > self._counter and bool(bits or self._counter >= 0)
         if fresh or advanced:
@@ -209,90 +213,25 @@ class ObjectOut:
             if fresh and waited <= control.pto:
                 sample = mono - sent_at - waited
         if fresh or advanced:
-            flew = fresh & self._flying
-            self._acked |= fresh
-            self._flying ^= flew
-            self._lost &= ~fresh
-            control.on_ack(flew.bit_count() * self._stride, sent_at, sample, mono)
+            control.on_ack(pieces.arrived(bits), sent_at, sample, mono)
             self._look_for_losses(mono)
-        if whole:
+        if ack.base and ack.base == piece_count(self.size, ack.size_class):
             self.done = True
             self.close()
         self._set_timers(mono)
 
     # --- inside: sending
 
-    def _waiting(self) -> bool:
-        """Whether any piece is to be sent that is not under way."""
-        return bool(self._lost) or self._next < self.total or self._held >= 0
-
     def _first_flight_left(self, size: int) -> bool:
         return not self.sent_bytes or self.sent_bytes + size <= self._limits.object_flight
-
-    def _take(self, count: int) -> tuple[list[int], int]:
-        """The next pieces to send and their bits: the lost before the new."""
-        indices: list[int] = []
-        mask, lost = 0, self._lost
-        while lost and len(indices) < count:
-            low = lost & -lost
-            lost ^= low
-            mask |= low
-            indices.append(low.bit_length() - 1)
-        self._lost = lost
-        if len(indices) < count:
-            mask |= self._take_new(indices, count - len(indices))
-        return indices, mask
-
-    def _take_new(self, indices: list[int], count: int) -> int:
-        """Add new pieces, in order but for the one held back, and give their bits."""
-        mask, acked = 0, self._acked
-        while count and self._next < self.total:
-            at = self._next
-            if not at % HELD_OF:
-                if self._held >= 0:
-                    mask |= self._release(indices)
-                    count -= 1
-                    if not count:
-                        break
-                if at + HELD_OF < self.total:
-                    self._held = at + self._rng(1)[0] % HELD_OF
-            end = min(at + count, (at // HELD_OF + 1) * HELD_OF, self.total)
-            run = (1 << end) - (1 << at)
-            unwanted = run & acked
-            if at <= self._held < end:
-                unwanted |= 1 << self._held
-            if unwanted:
-                run ^= unwanted
-                indices.extend(index for index in range(at, end) if run >> index & 1)
-            else:
-                indices.extend(range(at, end))
-            mask |= run
-            count -= end - at - unwanted.bit_count()
-            self._next = end
-        if count and self._held >= 0:
-            mask |= self._release(indices)
-        return mask
-
-    def _release(self, indices: list[int]) -> int:
-        held, self._held = self._held, -1
-        bit = 1 << held
-        if self._acked & bit:
-            return 0
-        indices.append(held)
-        return bit
 
     def _send(self, indices: list[int], mask: int, mono: float, *, ask: bool) -> list[bytes]:
         if not indices:
             return []
-        if self.sent_bytes > self._spend or self.seal.left < len(indices):
-            self._fail("spent")
-            return []
         run = self.seal.seal_run(self.size_class, indices, self._data, ask=ask)
         self._batches.add(self.seal.sealed, mask, mono)
-        self._flying |= mask
-        size = len(indices) * (self._stride + OBJECT_OVERHEAD)
-        self.sent_bytes += size
-        self._control.sent(mask.bit_count() * self._stride, mono)
+        self.sent_bytes += len(indices) * (self._pieces.stride + OBJECT_OVERHEAD)
+        self._control.sent(len(indices) * self._pieces.stride, mono)
         self._sent_at = mono
         self._set_timers(mono)
         return run
@@ -301,12 +240,7 @@ class ObjectOut:
         """Second copies of the last few pieces, on a line that loses: else its last losses cost a timeout each."""
         if mono < self._copy_at - 1e-9 or self.seal.left < TAIL:
             return []
-        indices, flying = [], self._flying
-        while flying:
-            low = flying & -flying
-            flying ^= low
-            indices.append(low.bit_length() - 1)
-        run = self.seal.seal_run(self.size_class, indices, self._data, ask=True)
+        run = self.seal.seal_run(self.size_class, self._pieces.tail, self._data, ask=True)
         self._batches.add(self.seal.sealed, 0, mono)
         self.sent_bytes += sum(map(len, run))
         self._copied = mono
@@ -315,7 +249,7 @@ class ObjectOut:
 
     def _probe(self, mono: float) -> list[bytes]:
         control = self._control
-        if not self._open or not self._flying or self._alive_from != inf:
+        if not self._open or not self._pieces.flying or self._alive_from != inf:
             return []
         wanted = control.sizes.wanted(mono, self.size - self.delivered)
         if wanted is None or not self.seal.left:
@@ -330,11 +264,9 @@ class ObjectOut:
     # --- inside: losses and timers
 
     def _look_for_losses(self, mono: float) -> None:
-        lost, sent_at = self._batches.lost(self._acked, mono - self._control.patience)
+        lost, sent_at = self._batches.lost(self._pieces.here, mono - self._control.patience)
         if lost:
-            self._lost |= lost
-            self._flying &= ~lost
-            self._control.on_loss(lost.bit_count() * self._stride, sent_at, mono)
+            self._control.on_loss(self._pieces.lose(lost), sent_at, mono)
 
     def _expire(self, mono: float) -> None:
         """Timers: losses by age, then the timeout."""
@@ -343,19 +275,15 @@ class ObjectOut:
         if mono < self._pto_at - 1e-9:
             return
         self._ptos += 1
-        flying = self._flying
-        if self._ptos == 1 and flying and self._alive_from == inf:
+        pieces, flying = self._pieces, self._pieces.flying
+        if self._ptos == 1 and self._alive_from == inf:
             # first the last piece again: the answer tells what became of the rest
             last = 1 << flying.bit_length() - 1
-            self._control.gone(self._stride)
-            self._flying ^= last
-            self._lost |= last
             self._batches.forget(last)
+            self._control.gone(pieces.lose(last))
         else:
-            self._lost |= flying
-            self._flying = 0
             self._batches.forget_all()
-            self._control.on_timeout(flying.bit_count() * self._stride, mono)
+            self._control.on_timeout(pieces.lose(flying), mono)
         self._sent_at = mono
         self._set_timers(mono)
 
@@ -366,48 +294,22 @@ class ObjectOut:
         if self.done or self.failed:
             self._pto_at = self._beat_at = self._copy_at = inf
             return
-        pto = self._control.pto
-        if self._flying and self._open:
+        pto, pieces = self._control.pto, self._pieces
+        if pieces.flying and self._open:
             backoff = 1 if self._alive_from != inf else 1 << min(self._ptos, 6)
             self._pto_at = max(self._moved, self._sent_at) + min(pto * backoff, max(PAUSE, pto))
         else:
             self._pto_at = inf
         self._copy_at = inf
-        tail = self._pto_at < inf and self._flying.bit_count() <= TAIL and not self._waiting()
+        tail = self._pto_at < inf and pieces.flying.bit_count() <= TAIL and not pieces.waiting
         if tail and self._control.lossy and self._alive_from == inf:
             self._copy_at = max(mono, self._copied + self._control.round_trip)
-        if not self._open or not (self._flying or self._acked.bit_count() == self.total):
+        if not self._open or not (pieces.flying or not self.missing):
             self._beat_at = inf
         elif self._beats < MISSED:
             self._beat_at = max(self._heard + self._beat_gap(), mono if self._beats else 0.0)
 
     # --- inside: acks
-
-    def _read(self, ack: Ack) -> tuple[int, bool]:
-        """The bits of an ack in pieces of our size, and whether it says that all is here and checked."""
-        times = halvings(ack.size_class, self.size_class)
-        if ack.counter >= self.seal.sealed:
-            raise BadPacket("counter")
-        if times is None:
-            if ack.base or ack.bitmap:
-                raise BadPacket("class")
-            return 0, False  # a probe has arrived
-        total = piece_count(self.size, ack.size_class)
-        bits = int.from_bytes(ack.bitmap, "little") << ack.base | (1 << ack.base) - 1
-        if ack.base > total or bits >> total:
-            raise BadPacket("index")
-        for _ in range(times):
-            bits = double_bits(bits)
-        if times:
-            bits &= (1 << self.total) - 1
-        unsent = bits >> self._next
-        held = self._held >= 0 and bits >> self._held & 1
-        if (unsent or held) and bits & ~self._acked & ~((1 << self._next) - 1 & ~self._held_bit()):
-            raise BadPacket("unsent")
-        return bits, ack.base == total
-
-    def _held_bit(self) -> int:
-        return 1 << self._held if self._held >= 0 else 0
 
     def _no_progress(self, mono: float) -> None:
         """The peer lives, and nothing of ours has come to it since it last spoke."""
@@ -415,7 +317,7 @@ class ObjectOut:
         if self._alive_from == inf or mono - self._alive_last > gap:
             self._alive_from = mono
         self._alive_last = mono
-        if not self._flying or mono - self._alive_from < 3 * self._control.pto:
+        if not self._pieces.flying or mono - self._alive_from < 3 * self._control.pto:
             return
         late = self._control.round_trip  # what went out in that time and could have been answered
         if self._batches.packets_between(self._alive_from - late, mono - late) >= VANISHED:
@@ -423,24 +325,14 @@ class ObjectOut:
 
     def _halve(self, mono: float) -> None:
         """Packets of this size do not pass: each becomes two. The counter goes on."""
-        half = HALF[self.size_class]
-        self._control.sizes.failed(self.size_class, mono)
-        if half is None:
+        pieces = self._pieces
+        self._control.sizes.failed(pieces.size_class, mono)
+        self._control.gone(pieces.lose(pieces.flying))
+        if not pieces.halve():
             self._fail("no way")
             return
-        self._control.gone(self._flying.bit_count() * self._stride)
         self.halved += 1
-        self.size_class = half
-        self._stride = CLASSES[half]
-        total = piece_count(self.size, half)
-        every = (1 << total) - 1
-        self._acked = double_bits(self._acked) & every
-        self._next = min(2 * self._next, total)
-        self._held = -1
-        self._flying = 0
-        self._lost = every & ~self._acked & ((1 << self._next) - 1)
-        self.total = total
-        self._spend += 10 * self._stride + VANISHED * 4 * self._stride
+        self._spend += 50 * pieces.stride
         self._batches.forget_all()
         self._alive_from = inf
         self._ptos = 0
