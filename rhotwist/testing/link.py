@@ -98,6 +98,11 @@ class Link:
         self._damage = faults.corrupt > 0 or faults.truncate > 0
         self._losing = 0
 
+    @property
+    def busy_until(self) -> float:
+        """When the bottleneck has sent all that waits before it."""
+        return self._free
+
     def together(self) -> bool:
         """Draw whether a burst stays together."""
         return self._random.random() < self._faults.together
@@ -112,6 +117,13 @@ class Link:
     def draw_loss(self) -> bool:
         """Draw whether a segment of a connection is lost or damaged, and so comes again."""
         return self._random.random() < 1 - (1 - self._faults.loss) * (1 - self._faults.corrupt)
+
+    def through(self, now: float, size: int) -> float:
+        """When so many bytes of a connection have passed the bottleneck, behind all that waits there already."""
+        if self._faults.rate:
+            self._free = max(self._free, now) + size / self._faults.rate
+            return self._free
+        return now
 
     def carry(self, now: float, datagram: bytes, wait: float) -> tuple[int, tuple[tuple[float, bytes], ...]]:
         """What becomes of a datagram that sets out now: its fate (``trace``) and each copy with its time of arrival."""
