@@ -120,7 +120,7 @@ class SharedLineTests(SynchronousTestCase):
         run = Transfer(clock, there, back, [SIZE] * 9, random=Random(1), size_class=5)
         queue: list[float] = []
         for tick in range(200, 1_200):
-            clock.at(tick / 100, lambda _: queue.append(max(0.0, there._free - clock.now)))
+            clock.at(tick / 100, lambda _: queue.append(max(0.0, there.busy_until - clock.now)))
         clock.run(12.0)
         self.assertGreater(run.arrived, 0.8 * 12 * 1_250_000)
         self.assertLess(sorted(queue)[500], 0.05)
@@ -134,7 +134,7 @@ class SharedLineTests(SynchronousTestCase):
         )  # fmt: skip
         queue: list[float] = []
         for tick in range(200, 800):
-            clock.at(tick / 100, lambda _: queue.append(max(0.0, there._free - clock.now)))
+            clock.at(tick / 100, lambda _: queue.append(max(0.0, there.busy_until - clock.now)))
         clock.run(8.0)
         alone = behind.arrived
         self.assertGreater(alone, 0.7 * 8 * 1_250_000)
