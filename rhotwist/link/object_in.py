@@ -288,6 +288,11 @@ class ObjectIn:
         return self._ack_due if self.whole else min(self._ack_due, self._ends())
 
     @property
+    def contiguous(self) -> int:
+        """Bytes that are here without a gap, from the first on."""
+        return self.size if self.whole else self._base * CLASSES[self.size_class]
+
+    @property
     def began(self) -> bool:
         """Memory is reserved for it."""
         return self._buffer is not None

@@ -17,26 +17,28 @@ RECORD_CLASS = len(CLASSES) - 1
 class RecordOut:
     """The sender of one object over a connection, with the face of ``ObjectOut``.
 
-    ready says that it may be given to the connection, given that it was. delivered counts the bytes that the peer has
+    ready says that it may be given to the connection, given that it was; rest is what goes: the object from ``start``
+    on, which is not 0 when the peer has the beginning already. delivered counts the bytes that the peer has
     acknowledged.
     """
 
-    __slots__ = ("data", "delivered", "done", "given", "ready")
+    __slots__ = ("_size", "delivered", "done", "given", "ready", "rest", "start")
 
     size_class = RECORD_CLASS
     failed: str | None = None
 
     def __init__(self, data: bytes, *, eager: bool) -> None:
         """eager lets it go right behind its offer, without waiting whether the peer has room."""
-        self.data = data
-        self.delivered = 0
+        self._size = len(data)
+        self.rest = memoryview(data)
+        self.start = self.delivered = 0
         self.done = self.given = False
         self.ready = eager
 
     @property
     def size(self) -> int:
         """Bytes of the object."""
-        return len(self.data)
+        return self._size
 
     def have(self, bitmap: bytes, mono: float) -> None:
         """The offer was answered. Raises BadPacket for pieces that do not exist."""
@@ -46,19 +48,20 @@ class RecordOut:
             raise BadPacket("index")
         if bits == (1 << total) - 1:
             self._whole()
+        elif not self.given:
+            self.start = self.delivered = ((bits + 1 & ~bits).bit_length() - 1) * CLASSES[RECORD_CLASS]
+            self.rest = self.rest[self.start :]
         self.ready = True
 
     def acked(self, ack: Ack, mono: float) -> None:
         """The receiver says what it has. Raises BadPacket for more than there is, or than was given."""
-        if ack.size_class >= len(CLASSES) or not self.given:
-            raise BadPacket("ack")
-        total = piece_count(self.size, ack.size_class)
-        if ack.base > total:
+        total = piece_count(self.size, RECORD_CLASS)
+        if not self.given or ack.size_class != RECORD_CLASS or ack.base > total or ack.counter:
             raise BadPacket("index")
         if ack.base == total:
             self._whole()
         else:
-            self.delivered = max(self.delivered, ack.base * CLASSES[ack.size_class])
+            self.delivered = max(self.delivered, ack.base * CLASSES[RECORD_CLASS])
 
     def _whole(self) -> None:
         self.done, self.delivered = True, self.size

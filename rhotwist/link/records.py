@@ -164,7 +164,7 @@ class Outbound:
         self._limits = limits
         self._datagrams: deque[bytes] = deque()
         self._queued = 0
-        self._records: deque[tuple[StreamSeal, bytes, bytes]] = deque()
+        self._records: deque[tuple[StreamSeal, bytes | memoryview, bytes]] = deque()
         self._outward: Outward | None = None
         self._sealing: Sealing | None = None
         self.dropped = 0
@@ -187,11 +187,11 @@ class Outbound:
             self._queued -= HEAD_SIZE + len(self._datagrams.popleft())
             self.dropped += 1
 
-    def send(self, seal: StreamSeal, plain: bytes, head: bytes = b"") -> None:
+    def send(self, seal: StreamSeal, plain: bytes | memoryview, head: bytes = b"") -> None:
         """Queue a record of a session, of 1 to 2**24-1 bytes: head and plain."""
         self._records.append((seal, plain, head))
 
-    def withdraw(self, plain: bytes) -> bool:
+    def withdraw(self, plain: bytes | memoryview) -> bool:
         """Take back a record that has not begun. False if it has, or was never queued: it goes out whole then."""
         for place, (_, queued, _) in enumerate(self._records):
             if queued is plain:

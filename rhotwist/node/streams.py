@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rhotwist.node.objects import Arrival, Objects
     from rhotwist.node.state import State
 
-#: A record begins with the id of the object it carries, u32.
-RECORD_HEAD = 4
+#: A record begins with the id of the object that it carries, u32, and where in it, u32.
+RECORD_HEAD = 8
 #: What becomes of the pieces of records: True to go on with a record, False to let the rest of it go by.
 Taker = Callable[[Session, Piece], bool]
 
@@ -35,7 +35,7 @@ class Stream:
 
     __slots__ = (
         "_limits", "_moved", "_old", "_strange", "accepted", "arrival", "began", "ended", "inbound", "ours", "outbound",
-        "path", "proven", "used", "users",
+        "path", "proven", "start", "used", "users",
     )  # fmt: skip
 
     def __init__(self, path: Path, mono: float, limits: Limits, *, ours: bool) -> None:
@@ -47,6 +47,7 @@ class Stream:
         self.users: dict[Objects, None] = {}
         self.accepted = False
         self.arrival: Arrival | None = None
+        self.start = 0  # where in it the record under way begins
         self.inbound, self.outbound = Inbound(), Outbound(limits)
         self.began = self.used = self._moved = mono
         self._old: float | None = None  # since when its last USE is of an epoch that was left
@@ -59,7 +60,7 @@ class Stream:
             self._moved = mono  # nothing waited, so nobody kept anything waiting
         self.outbound.say(datagrams)
 
-    def send(self, seal: StreamSeal, plain: bytes, mono: float, head: bytes = b"") -> None:
+    def send(self, seal: StreamSeal, plain: bytes | memoryview, mono: float, head: bytes = b"") -> None:
         """Queue a record, head and plain; ``pull`` gives it out."""
         if not self.outbound:
             self._moved = mono
@@ -70,6 +71,8 @@ class Stream:
         data = self.outbound.pull(most)
         if data:
             self.used = self._moved = mono
+            for objects in self.users:  # the way takes their bytes: small packets behind them are late, not lost
+                objects.session.alive = mono
         return data
 
     def reusable(self, mono: float) -> bool:

@@ -146,7 +146,7 @@ class Outward:
             and -(-self._cursor // room) * room + size <= self._end
         )  # fmt: skip
 
-    def record(self, plain: bytes, first: bytes = b"") -> Sealing:
+    def record(self, plain: bytes | memoryview, first: bytes = b"") -> Sealing:
         """Begin a record of 1 to 2**24-1 bytes: first and plain. Raises LocalError where ``serves`` is False."""
         size = len(first) + len(plain)
         if not 1 <= size <= RECORD_MOST or not self.serves(self._owner, size):

@@ -178,7 +178,7 @@ def _record(data: bytes) -> object:
     small = session.seal.seal(_said(ask, peer.number))
     out = Outbound(Limits())
     good = data[:1] not in (b"\1", b"\2")
-    out.send(streams_of(state, session), message.encode() if good else data, offer.id.to_bytes(4, "big"))
+    out.send(streams_of(state, session), message.encode() if good else data, offer.id.to_bytes(4, "big") + bytes(4))
     wire = frame(small) + b"".join(out.pull(10**9))
     peer.connection(_damaged(wire) if data[:1] == b"\2" else wire)
     return None

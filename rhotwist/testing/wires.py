@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a lost segment is late: what TCP waits before it sends one again, at least.
 AGAIN = 0.2
-#: Bytes pulled at a time, and the most of them that one read brings.
-_PULL, _READ = 65_536, 16_384
+#: Bytes that are on their way at once; those pulled at a time; the most of them that one read brings.
+WINDOW, _PULL, _READ = 262_144, 65_536, 16_384
 
 
 class End:
@@ -37,6 +37,7 @@ class End:
         self.stream = stream
         self.other: End | None = None
         self.coming: deque[tuple[float, bytes]] = deque()
+        self.flying = 0
         self.last = 0.0
         #: The host reads nothing from it until this is set back: its peer's bytes wait on the way.
         self.deaf = False
@@ -95,7 +96,10 @@ class Wires:
         if end is None or end.other is None:
             return
         try:
-            while not end.other.deaf and (data := b"".join(end.stream.pull(_PULL, source.moment().mono))):
+            while not end.other.deaf and end.other.flying < WINDOW:
+                data = b"".join(end.stream.pull(_PULL, source.moment().mono))
+                if not data:
+                    break
                 self._send(end.other, data)
         except KeySpent:
             self.cut(source, path)
@@ -134,14 +138,16 @@ class Wires:
         network, at = self._network, 0
         if end.other is None:
             return
+        end.flying += len(data)
         link = network.link(end.other.host, end.host)
         while at < len(data):
             size = self._chance.randint(1, _READ)
             late = 0.0
             while link.draw_loss():
                 late += AGAIN
-            end.last = max(end.last, network.clock.now + link.wait() + late)
-            end.coming.append((end.last, data[at : at + size]))
+            chunk = data[at : at + size]
+            end.last = max(end.last, link.through(network.clock.now, len(chunk)) + link.wait() + late)
+            end.coming.append((end.last, chunk))
             network.clock.at(end.last, self._arrive, end)
             at += size
 
@@ -157,10 +163,18 @@ class Wires:
             clock.later(0.01, self._arrive, end)
             return
         while end.coming and end.coming[0][0] <= clock.now and end.other is not None:
-            end.host.node.feed(end.stream, end.coming.popleft()[1], end.host.moment())
+            chunk = end.coming.popleft()[1]
+            end.flying -= len(chunk)
+            end.host.node.feed(end.stream, chunk, end.host.moment())
             end.host.act()
+            self._go_on(end.other)
         if not end.coming and not _stands(end.other):
             self._break(end)
+
+    def _go_on(self, end: End | None) -> None:
+        """There is room on the way from this end again."""
+        if end is not None and end.stream.outbound:
+            self.flush(end.host, end.path)
 
     def cut(self, host: Host, path: Path) -> None:
         """End a connection: the host hangs up."""

@@ -15,6 +15,8 @@ from tests.node import (
     test_core,
     test_hostile_net,
     test_nonces,
+    test_object_attacks,
+    test_objects,
     test_on_path,
     test_sessions,
     test_takeover,
@@ -22,6 +24,14 @@ from tests.node import (
 
 #: Not run over streams, and why.
 LEFT_OUT = {
+    "test_a_handler_that_wants_to_know_hears_of_what_is_coming": "counts on progress by packets; a record has pieces",
+    "test_a_peer_that_gives_everything_up_ends_each_once": "a record that has begun goes out whole, and may arrive",
+    "test_a_slow_line_is_given_the_time_it_takes": "4 kB/s: a piece of a record takes longer than those 10 s",
+    "test_an_object_gets_through_the_narrowest_way_or_fails_in_time": "packet sizes are TCP's business there",
+    "test_nacks_of_everything_draw_no_more_than_three_times_the_object": "speaks of packets",
+    "test_whoever_acknowledges_what_was_never_sent_gets_nothing_more": "speaks of packets; test_recording.py has it",
+    "test_progress_counts_what_has_arrived_and_ends_at_all": "counts on progress by packets; a record has pieces",
+    "test_small_packets_overtake": "a record under way is not interrupted: docs/spec/stream.md",
     "test_a_client_that_forges_its_own_finish_gets_a_quarter_of_a_core_and_no_more": "sends 5,000 forged datagrams",
     "test_no_flip_is_accepted": "hands single datagrams to the node; test_streams.py flips the bits of frames",
     "test_a_copied_packet_from_a_strangers_address_moves_nothing_and_earns_less_than_it_costs": "forges an address",
@@ -50,6 +60,7 @@ def _over_streams(module: Any) -> dict[str, type[SeededTestCase]]:
 
 
 for _module in (
-    test_abuse, test_churn, test_core, test_hostile_net, test_nonces, test_on_path, test_sessions, test_takeover,
+    test_abuse, test_churn, test_core, test_hostile_net, test_nonces, test_object_attacks, test_objects, test_on_path,
+    test_sessions, test_takeover,
 ):  # fmt: skip
     globals().update(_over_streams(_module))

@@ -172,7 +172,7 @@ class TroubleTests(Case):
     def test_a_record_that_nobody_offered_is_let_go_by(self) -> None:
         net, node, client = self.pair()
         net.result(client.ping(node))
-        self.feed(node, client, bytes(500_000), b"\0\0\0\7")
+        self.feed(node, client, bytes(500_000), b"\0\0\0\7\0\0\0\0")
         self.assertEqual(node.node.counters["drop record unknown"], 1)
         self.assertEqual((node.node._state.object_bytes, len(net.wires)), (0, 2))
         self.assertEqual(net.result(client.request(node, Say(text="ab"))), Said(text="ba"))
@@ -200,7 +200,7 @@ class TroubleTests(Case):
             net.run(0.001)
             objects = sessions(node)[0].objects  # type: ignore[attr-defined]
         [offer] = [arrival.offer for arrival in objects.incoming.values()]
-        self.feed(node, client, b"\1" * offer.size, offer.id.to_bytes(4, "big"))
+        self.feed(node, client, b"\1" * offer.size, offer.id.to_bytes(4, "big") + bytes(4))
         self.assertEqual(node.node.counters["object " + GoneReason.WRONG_HASH.name.lower().replace("_", " ")], 1)
         self.assertEqual((self.calls, node.node._state.object_bytes), ([], 0))
 
