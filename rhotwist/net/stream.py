@@ -348,6 +348,7 @@ class StreamCarrier:
             if not self._from[where]:
                 del self._from[where]
         self._forget(connection)
+        self._driver.settle()
 
     def _forget(self, connection: Connection) -> None:
         """Nothing is sent over it any more."""

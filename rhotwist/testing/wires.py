@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Seconds that a lost segment is late: what TCP waits before it sends one again, at least.
 AGAIN = 0.2
-#: Bytes that are on their way at once; those pulled at a time; the most of them that one read brings.
+#: Bytes that are on their way at once, where no slow link holds fewer; those pulled at a time; the most of them that one read brings.
 WINDOW, _PULL, _READ = 262_144, 65_536, 16_384
 
 
@@ -96,7 +96,9 @@ class Wires:
         if end is None or end.other is None:
             return
         try:
-            while not end.other.deaf and end.other.flying < WINDOW:
+            faults = self._network.link(source, end.other.host).faults
+            window = min(WINDOW, faults.queue) if faults.rate else WINDOW
+            while not end.other.deaf and end.other.flying < window:
                 data = b"".join(end.stream.pull(_PULL, source.moment().mono))
                 if not data:
                     break
@@ -194,3 +196,4 @@ class Wires:
             side.coming.clear()
             if side.host.up and side.host.life == side.life:
                 side.host.node.detach(side.stream, side.host.moment())
+                side.host.later(0.0, lambda: None)  # it acts upon that
