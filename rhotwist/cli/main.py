@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("rhotwist.cli.send", "Send a message to a wallet."),
     "inbox": ("rhotwist.cli.inbox", "Messages that were sent to your wallets."),
     "ping": ("rhotwist.cli.ping", "Whether a node is there and holds its key."),
+    "stop": ("rhotwist.cli.stop", "Stop the wallet process, or the node."),
     "explain": ("rhotwist.cli.explain", "What an error code means."),
     "version": ("rhotwist.cli.version", "The version of rhotwist."),
 }

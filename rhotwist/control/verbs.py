@@ -29,6 +29,7 @@ def _verb(method: str, name: str, asks: type[Any], answers: type[Any], roles: tu
 
 
 STATUS = _verb("GET", "status", values.Nothing, values.Status, ("node", "wallet"))
+STOP = _verb("POST", "stop", values.Nothing, values.Stopping, ("node", "wallet"))
 WALLETS = _verb("GET", "wallets", values.Nothing, values.WalletList)
 WALLET_ADD = _verb("POST", "wallets/add", values.WalletAdd, values.WalletState)
 WALLET_UNLOCK = _verb("POST", "wallets/unlock", values.WalletUnlock, values.WalletState)
@@ -36,5 +37,5 @@ WALLET_LOCK = _verb("POST", "wallets/lock", values.WalletLock, values.WalletList
 SEND = _verb("POST", "send", values.Send, values.Sent)
 INBOX = _verb("POST", "inbox", values.InboxAsk, values.Inbox)
 
-VERBS = (STATUS, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX)
+VERBS = (STATUS, STOP, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX)
 """All of them."""
