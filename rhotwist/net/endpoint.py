@@ -75,6 +75,7 @@ class RhoNode:
         self._looking: set[Deferred[Any]] = set()
         self._trigger: Any = None
         self.driver.runners[jobs.Solve] = self._solve
+        self.driver.runners[jobs.Admit] = self._admit
         self.driver.runners[jobs.KeepToken] = self.driver.runners[jobs.ForgetToken] = lambda job: None
 
     # --- where it is --------------------------------------------------------------------------------------------------
@@ -279,6 +280,10 @@ class RhoNode:
         return reply
 
     # --- work for others ----------------------------------------------------------------------------------------------
+
+    def _admit(self, job: jobs.Admit) -> None:
+        dropped, full = zip(*[carrier.admit(job.turn) for carrier in self.driver.carriers], strict=True)
+        self.core.done(job, jobs.Admitted(sum(dropped), max(full)), self._now())
 
     def _solve(self, job: jobs.Solve) -> None:
         def search() -> bytes | None:
