@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("handshakes", "requests", "sessions", "floods")
+NAMES = ("handshakes", "requests", "sessions", "floods", "hellos")
 
 
 def main(arguments: list[str]) -> int:
