@@ -80,8 +80,7 @@ class PromiseTests(SeededTestCase):
         sys.settrace(trace)
         try:
             for name, target in parsers.TARGETS.items():
-                count = 20 if "words" in name else 120 if target.lines else 0  # guessing what word was meant is slow
-                for data in (*corpus(name), *inputs_of(name, count)):
+                for data in (*corpus(name), *inputs_of(name, 120 if target.lines else 0)):
                     with contextlib.suppress(BadPacket):
                         target.parse(data)
         finally:
