@@ -162,3 +162,7 @@ class Nearest(SynchronousTestCase):
     def test_what_is_near_nothing_suggests_nothing(self) -> None:
         for word in ("", "q", "qqqqq", "世界", "x" * 19, "x" * 100_000):
             self.assertEqual([], near(word), word[:30])
+
+    def test_the_longest_word_that_is_near_one_of_eight_letters_has_18(self) -> None:
+        self.assertEqual(["abstract"], near("qabstract".ljust(18, "q")))
+        self.assertEqual([], near("qabstract".ljust(19, "q")))
