@@ -16,7 +16,7 @@ from rhotwist.errors import BadPacket
 from rhotwist.testing import SeededTestCase, fuzz, parsers
 from rhotwist.testing.cases import full
 from rhotwist.testing.fuzz import FUZZ, attack, corpus, inputs, mutate
-from rhotwist.wire.frame import read_frame
+from rhotwist.wire.frame import read_frame, read_frames
 
 
 class PromiseTests(SeededTestCase):
@@ -41,6 +41,11 @@ class PromiseTests(SeededTestCase):
             if name not in REFUSED_TOO:
                 self.assertEqual({}, refused, name)
             self.assertTrue(len(refused) < len(valid), f"{name} takes nothing of its corpus")
+
+    def test_packets_of_several_frames_are_sealed_too(self) -> None:
+        for name in "secret.seal.open.sealed", "node.receive.sealed", "node.receive.sealed.back":
+            sizes = [len(read_frames(data)) for data in corpus(name)]
+            self.assertTrue(min(sizes) == 1 and max(sizes) > 4, f"{name}: {sizes}")
 
     def test_what_was_found_once_stays_mended(self) -> None:
         for name, inputs_found in FOUND.items():
