@@ -111,6 +111,9 @@ def hellos() -> Iterator[dict[str, object]]:
     counters = {key: after["counters"].get(key, 0) - before["counters"].get(key, 0) for key in after["counters"]}
     finished = counters.get("finished", 0)
     within = sum(seconds <= 3 for seconds in met["connects"])
+    took = sorted(met["connects"])
+    yield _row(f"{name}: honest handshakes, half of them within", round(took[len(took) // 2], 2), "s", "-")
+    yield _row(f"{name}: honest handshakes, all of them within", round(took[-1], 2), "s", "-")
     yield _row(f"{name}: Retries sent", counters.get("retry", 0), "datagrams", "-")
     yield _row(f"{name}: handshakes begun beyond those finished", counters.get("curve", 0) - finished, "handshakes",
                "those before cookies are demanded")  # fmt: skip

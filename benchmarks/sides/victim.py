@@ -1,7 +1,8 @@
 """A node as shipped. Arguments: node | sink | honest ADDRESS COUNT REQUESTS | load ADDRESS RATE SECONDS
 
 node prints its address and, for each line it is sent, its state as JSON. sink is a bare socket that reads and drops.
-honest opens COUNT sessions one after another with REQUESTS each. load offers RATE requests a second over one session.
+honest opens COUNT sessions, one begun every 0.15 s, with REQUESTS each. load offers RATE requests a second over one
+session.
 """
 
 from __future__ import annotations
@@ -85,9 +86,13 @@ def sink() -> None:
 
 
 async def honest(reactor: Any, address: str, count: str, requests: str) -> None:
-    """Sessions by strangers with their own keys; seconds each took, and how many requests were answered."""
+    """Sessions by strangers with their own keys, one begun every 0.15 s; how many seconds each took, and how many
+    requests were answered."""
     times, answered = [], 0
-    for _ in range(int(count)):
+
+    async def one(number: int) -> None:
+        nonlocal answered
+        await task.deferLater(reactor, 0.15 * number, lambda: None)
         made = await rhotwist.listen(reactor, key=SeedKey(os.urandom(32)), interface=("127.0.0.1",))
         peer = made.peer(address)
         start = time.monotonic()
@@ -100,6 +105,8 @@ async def honest(reactor: Any, address: str, count: str, requests: str) -> None:
         except RequestFailed:
             times.append(99.0)
         await made.close()
+
+    await defer.gatherResults([defer.ensureDeferred(one(number)) for number in range(int(count))])
     print(json.dumps({"connects": times, "answered": answered}), flush=True)
 
 

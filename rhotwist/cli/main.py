@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("rhotwist.cli.resume", "Go on with files that were stopped."),
     "cancel": ("rhotwist.cli.cancel", "Give files up."),
     "ping": ("rhotwist.cli.ping", "Whether a node is there and holds its key."),
+    "stop": ("rhotwist.cli.stop", "Stop the wallet process, or the node."),
     "explain": ("rhotwist.cli.explain", "What an error code means."),
     "version": ("rhotwist.cli.version", "The version of rhotwist."),
 }

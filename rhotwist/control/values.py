@@ -58,6 +58,13 @@ class Status:
 
 
 @attrs.frozen
+class Stopping:
+    """The process takes its leave once this answer is sent."""
+
+    pid: int
+
+
+@attrs.frozen
 class WalletList:
     """All wallets, by name."""
 

@@ -29,6 +29,7 @@ def _verb(method: str, name: str, asks: type[Any], answers: type[Any], roles: tu
 
 
 STATUS = _verb("GET", "status", values.Nothing, values.Status, ("node", "wallet"))
+STOP = _verb("POST", "stop", values.Nothing, values.Stopping, ("node", "wallet"))
 WALLETS = _verb("GET", "wallets", values.Nothing, values.WalletList)
 WALLET_ADD = _verb("POST", "wallets/add", values.WalletAdd, values.WalletState)
 WALLET_UNLOCK = _verb("POST", "wallets/unlock", values.WalletUnlock, values.WalletState)
@@ -43,7 +44,7 @@ TRANSFER_PAUSE = _verb("POST", "transfers/pause", values.TransferNumbers, values
 TRANSFER_CANCEL = _verb("POST", "transfers/cancel", values.TransferNumbers, values.TransferList)
 
 VERBS = (
-    STATUS, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX, FILE_SEND, FILE_RECEIVE, TRANSFERS,
+    STATUS, STOP, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX, FILE_SEND, FILE_RECEIVE, TRANSFERS,
     TRANSFER_RESUME, TRANSFER_PAUSE, TRANSFER_CANCEL,
 )  # fmt: skip
 """All of them."""

@@ -1,6 +1,7 @@
 """Every stranger's first stop: what a Hello must show, in order of what it costs us to look.
 
-    length, type, fields             0.5 µs
+    length, a Retry left to send     0.7 µs   else silence
+    type, fields                     4 µs
     a repeat of a pending Hello      0.3 µs   its stored Accept again
     mac1: knows our key              2 µs     else silence
     cookie or token: has the address 2 µs     else Retry, where one is demanded
@@ -24,6 +25,7 @@ from rhotwist.codes.hashcodes import HashcodeTable
 from rhotwist.errors import BadPacket
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
+from rhotwist.link.sieve import Sieve
 from rhotwist.moment import Moment, Rng
 from rhotwist.secret import handshake, puzzle
 from rhotwist.secret.bloom import OneUse
@@ -40,6 +42,9 @@ from rhotwist.wire.packet import COOKIE, RETRY_SIZE, TOKEN, TOKEN_REDIRECT, Hell
 
 #: What a pending handshake is found by when its Hello is repeated: address 18, the client's hashcode, and mac1 or e.
 _Key = tuple[bytes, int, bytes]
+
+#: Part of ``Limits.retry_rate`` that the sieve aims at: whoever it lets through shall not fail for want of a Retry.
+SIEVED = 0.8
 
 #: Forged Finishes, good enough to cost an exchange, that one handshake has free.
 FORGED = 16
@@ -80,6 +85,8 @@ class Gate:
         self._load = Load()
         self._retries = limits.retry_rate
         self._refilled = 0.0
+        #: Whose turn it is to be read at all, of those who bring no cookie.
+        self.sieve = Sieve(SIEVED * limits.retry_rate, rng)
         self.difficulty = puzzle.Difficulty(limits.puzzle_first, limits.puzzle_cap)
         self._by_hello: dict[_Key, Pending] = {}
         #: By our hashcode, in the order in which they expire.
@@ -93,8 +100,10 @@ class Gate:
         if len(data) < RETRY_SIZE:
             raise BadPacket("short")  # or the Retry would be longer than what it answers
         mono = moment.mono
-        if len(data) > 3 and not data[3] and self.demanded(mono) and self._tokens(mono) < 1:
-            raise BadPacket("busy")  # no flag, so no cookie: a Retry is all it could get
+        if not data[3] and self.demanded(mono):  # no flag, so no cookie: a Retry is all it could get
+            self.sieve.came(mono)
+            if self._tokens(mono) < 1:
+                raise BadPacket("busy")
         hello = read_hello(data)
         key = path.address, hello.header.sender, hello.mac1
         pending = self._by_hello.get(key)
@@ -237,13 +246,13 @@ class Gate:
     def deadline(self) -> float | None:
         """When ``tick`` has something to do."""
         first = next(iter(self._pending.values()), None)
-        if first is None:
-            return self._fragments.until
-        return first.until if self._fragments.until is None else min(first.until, self._fragments.until)
+        dues = self._fragments.until, self.sieve.deadline(), None if first is None else first.until
+        return min((due for due in dues if due is not None), default=None)
 
     def tick(self, mono: float) -> None:
         """Forget handshakes that took too long, whole or halved."""
         self._fragments.expire(mono)
+        self.sieve.tick(mono, self.demanded(mono))
         while (pending := next(iter(self._pending.values()), None)) is not None and pending.until <= mono:
             self.close(pending)
             self._codes.free(pending.code, mono)

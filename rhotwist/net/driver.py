@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from rhotwist.link.sieve import Turn
 from rhotwist.moment import Moment
 from rhotwist.net import clock as clocks
 from rhotwist.net.faults import Faults
@@ -58,6 +59,10 @@ class Carrier(Protocol):
 
     def send(self, address: bytes, datagrams: Sequence[bytes]) -> None:
         """Send datagrams to 18 bytes of address; never raises."""
+
+    def admit(self, turn: Turn | None) -> tuple[int, float]:
+        """Read only those Hellos without a cookie whose turn it is, from now on; None for all. How many datagrams were
+        dropped unread since it was called last, whatever they were, and how crowded it is, from 0 to 1."""
 
     def close(self) -> Any:
         """Leave the reactor at once."""

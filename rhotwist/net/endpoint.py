@@ -73,6 +73,7 @@ class RhoNode:
         self._trigger: Any = None
         self._streams: StreamCarrier | None = None
         self.driver.runners[jobs.Solve] = self._solve
+        self.driver.runners[jobs.Admit] = self._sieve
         self.driver.runners[jobs.KeepToken] = self.driver.runners[jobs.ForgetToken] = lambda job: None
 
     # --- where it is --------------------------------------------------------------------------------------------------
@@ -306,6 +307,10 @@ class RhoNode:
         return reply
 
     # --- work for others ----------------------------------------------------------------------------------------------
+
+    def _sieve(self, job: jobs.Admit) -> None:
+        dropped, full = zip(*[carrier.admit(job.turn) for carrier in self.driver.carriers], strict=True)
+        self.core.done(job, jobs.Admitted(sum(dropped), max(full)), self._now())
 
     def _solve(self, job: jobs.Solve) -> None:
         def search() -> bytes | None:

@@ -12,7 +12,9 @@ from typing import Any
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
+from rhotwist.link.sieve import Turn
 from rhotwist.net.addresses import AddressBook
+from rhotwist.net.filters import is_bare, passes
 from rhotwist.net.sockets import is_ipv6
 from rhotwist.net.udp import COUNTERS, Receiver, counter_of
 
@@ -31,6 +33,8 @@ class RhoDatagramProtocol(DatagramProtocol):
         self._counters = counters
         for name in COUNTERS:
             counters.setdefault(name, 0)
+        self._turn: Turn | None = None
+        self._sieved = 0
         self.closed = False
 
     @property
@@ -49,6 +53,14 @@ class RhoDatagramProtocol(DatagramProtocol):
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Twisted read a datagram."""
         self._counters["read_datagrams"] += 1
+        if (
+            self._turn is not None
+            and is_bare(datagram)
+            and not passes(self._turn, addr, datagram[4:8])
+        ):
+            self._counters["read_dropped"] += 1
+            self._sieved += 1
+            return
         self._receiver.receive(self._book.path(addr), (datagram,))
         self._receiver.settle()
 
@@ -72,6 +84,13 @@ class RhoDatagramProtocol(DatagramProtocol):
                 self._counters[counter_of(error)] += 1
             else:
                 self._counters["sent_datagrams"] += 1
+
+    def admit(self, turn: Turn | None) -> tuple[int, float]:
+        """Hand over only those Hellos without a cookie whose turn it is, from now on; None for all. How many others
+        there were since it was called last, and 0: Twisted does not say how full the buffer is."""
+        self._turn = turn
+        sieved, self._sieved = self._sieved, 0
+        return sieved, 0.0
 
     def stopProtocol(self) -> None:
         """The port was closed."""

@@ -29,6 +29,7 @@ from zope.interface import implementer
 
 from rhotwist.errors import KeySpent, LocalError
 from rhotwist.limits import Limits
+from rhotwist.link.sieve import Turn
 from rhotwist.moment import Moment
 from rhotwist.net.driver import Driver
 from rhotwist.net.sockets import is_ipv6, open_all
@@ -289,6 +290,10 @@ class StreamCarrier:
                 self.counters["send_unreachable"] = self.counters.get("send_unreachable", 0) + len(datagrams)
                 return
         connection.say(datagrams, mono)
+
+    def admit(self, turn: Turn | None) -> tuple[int, float]:
+        """Nothing is left unread here: a flood of connections is bounded by their number."""
+        return 0, 0.0
 
     def _connect(self, address: bytes) -> Connection | None:
         if self.closed or address[0] == INCOMING:

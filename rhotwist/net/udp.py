@@ -6,6 +6,8 @@ Here:
 
 - A read ends after ``Limits.read_datagrams`` system calls or ``Limits.read_seconds``, whichever comes first; then
   timers and other sockets get their turn, and the reactor comes back, because its polling is level-triggered.
+- Hellos without a cookie wait until all else that was read is done and sent (``net/strangers.py``); of more than get an
+  answer some are dropped, where possible by the kernel (``net/filters.py``).
 - Where the kernel coalesces (UDP_GRO), one system call brings up to 64 kB of datagrams of one sender.
 - From ``RUN_LEAST`` datagrams of one size on, a burst goes out in one system call (UDP_SEGMENT), where that works.
 - A send that would block waits in a bounded queue; any other error drops that datagram and counts it. Datagrams may get
@@ -32,10 +34,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from rhotwist.limits import Limits
+from rhotwist.link.sieve import Turn
+from rhotwist.net import filters
 from rhotwist.net.addresses import AddressBook, SockAddr
 from rhotwist.net.sockets import UDP_SEGMENT, coalesces, is_ipv6, segments
+from rhotwist.net.strangers import LEAST, Strangers
 from rhotwist.wire.datagram import Path, split
-from rhotwist.wire.packet import OBJECT
+from rhotwist.wire.packet import HELLO, OBJECT, RETRY_SIZE
 
 #: Datagrams of equal size from which one segmented send is used. On loopback it costs 7 µs against 5.5 µs for each
 #: plain send, so two would do; the third pays for network cards that do it in software.
@@ -64,7 +69,7 @@ _monotonic = time.monotonic
 
 #: The counters of all sockets of a node; each is there from the start.
 COUNTERS = (
-    "read_datagrams", "read_refused", "read_failed", "sent_datagrams", "send_waited", "send_overflow",
+    "read_datagrams", "read_dropped", "read_refused", "read_failed", "sent_datagrams", "send_waited", "send_overflow",
     "send_unreachable", "send_forbidden", "send_refused", "send_too_big", "send_failed", "send_segments_given_up",
 )  # fmt: skip
 
@@ -127,12 +132,16 @@ class UdpPort:
         name = sock.getsockname()
         self.host: str = name[0]
         self.port: int = name[1]
-        self._book = AddressBook(carrier, is_ipv6(self.host))
+        self._ipv6 = is_ipv6(self.host)
+        self._book = AddressBook(carrier, self._ipv6)
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
         self._receive: Any = sock.recvmsg_into if coalesces(sock) else self._receive_plainly
         self._segments = segments(sock)
         self._lone = 0
+        self._strangers = Strangers()
+        self._again: Any = None
+        self._dropped = 0
         self._waiting: deque[tuple[bytes, SockAddr]] = deque()
         self.closed = False
 
@@ -160,18 +169,20 @@ class UdpPort:
         """Read what has come, within the limits, and have it settled once at the end."""
         # After a wake-up that brought one datagram the next one stops after one, except for every eighth.
         most = self._limits.read_datagrams if self._lone & _PROBE == 0 else 1
-        reads = self._read(most)
+        until = _monotonic() + self._limits.read_seconds
+        reads = self._read(most, until)
         if most > 1:
             self._lone = 1 if reads <= 1 else 0
         else:
             self._lone += 1
         self._receiver.settle()
+        if self._strangers:
+            self._hear(until)
 
-    def _read(self, most: int) -> int:
+    def _read(self, most: int, until: float) -> int:
         """Make at most that many system calls; how many brought or cost something."""
-        receive, known, buffers, view = self._receiver.receive, self._book.paths, (self._buffer,), self._view
-        until = _monotonic() + self._limits.read_seconds
-        datagrams = 0
+        buffer, view = self._buffer, self._view
+        buffers, datagrams = (buffer,), 0
         for reads in range(most):
             try:
                 size, ancillary, _, sender = self._receive(buffers, _ANCILLARY)
@@ -182,19 +193,13 @@ class UdpPort:
                 # counts like a datagram, so that a socket full of errors cannot hold the reactor either.
                 self._read_failed(error)
             else:
-                data = bytes(view[:size])
                 # The socket asks for no other ancillary data than the segment size.
-                pieces = split(data, _SEGMENT.unpack(ancillary[0][2])[0]) if ancillary else (data,)
-                datagrams += len(pieces)
-                path = known.get(sender) or self._book.path(sender)
-                together = len(pieces)
-                if size > TOGETHER and data[0] & 15 != OBJECT:
-                    together = TOGETHER // len(pieces[0]) + 1
-                while len(pieces) > together:
-                    receive(path, pieces[:together])
-                    self._receiver.settle()
-                    pieces = pieces[together:]
-                receive(path, pieces)
+                segment = _SEGMENT.unpack(ancillary[0][2])[0] if ancillary else 0
+                datagrams += -(-size // segment) if segment else 1
+                if size >= RETRY_SIZE and buffer[0] & 15 == HELLO and not buffer[3]:
+                    self._strangers.take(buffer, size, segment, sender)
+                else:
+                    self._give(bytes(view[:size]), segment, sender)
             if self.closed or _monotonic() >= until:
                 reads += 1
                 break
@@ -202,6 +207,51 @@ class UdpPort:
             reads = most
         self._counters["read_datagrams"] += datagrams
         return reads
+
+    def _give(self, data: bytes, segment: int, sender: SockAddr) -> None:
+        """Hand over what one read brought; segment is the size of its datagrams if there are several."""
+        receive = self._receiver.receive
+        pieces = split(data, segment) if segment else (data,)
+        path = self._book.paths.get(sender) or self._book.path(sender)
+        together = len(pieces)
+        if len(data) > TOGETHER and data[0] & 15 != OBJECT:
+            together = TOGETHER // len(pieces[0]) + 1
+        while len(pieces) > together:
+            receive(path, pieces[:together])
+            self._receiver.settle()
+            pieces = pieces[together:]
+        receive(path, pieces)
+
+    def _hear(self, until: float) -> None:
+        """Hand over Hellos without a cookie for as long as there is time; if some are left, go on in the next turn."""
+        strangers, least = self._strangers, LEAST
+        while strangers and (least > 0 or _monotonic() < until):
+            self._give(*strangers.next())
+            least -= 1
+        self._receiver.settle()
+        if strangers and self._again is None:
+            self._again = self._reactor.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._again = None
+        self.doRead()
+
+    def admit(self, turn: Turn | None) -> tuple[int, float]:
+        """Hand over only those Hellos without a cookie whose turn it is, from now on; None for all. How many datagrams
+        were dropped unread since it was called last, and how crowded it is before us, from 0 to 1."""
+        if self.closed:
+            return 0, 0.0
+        strangers = self._strangers
+        if turn is None:
+            strangers.turn = None
+            filters.detach(self._socket)
+        else:
+            strangers.turn = None if filters.attach(self._socket, turn, self._ipv6) else turn
+        before, (self._dropped, full) = self._dropped, filters.crowd(self._socket)
+        dropped = strangers.dropped + (self._dropped - before) % 2**32
+        strangers.dropped = 0
+        self._counters["read_dropped"] += dropped
+        return dropped, max(full, strangers.full)
 
     def _receive_plainly(self, buffers: Sequence[bytearray], room: int) -> tuple[int, list[Any], int, SockAddr]:
         """``recvmsg_into`` where there is no ancillary data, or no recvmsg."""
@@ -324,6 +374,9 @@ class UdpPort:
             return
         self.closed = True
         self._waiting.clear()
+        self._strangers.clear()
+        if self._again is not None:
+            self._again.cancel()
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
         self._socket.close()

@@ -23,7 +23,7 @@ from rhotwist.moment import Moment, Rng
 from rhotwist.node import answering, asking, opening, speaking, streams, taking, tending, turning
 from rhotwist.node.connecting import Connecting
 from rhotwist.node.digest import digest
-from rhotwist.node.jobs import Call, Job, Solve
+from rhotwist.node.jobs import Admit, Admitted, Call, Job, Solve
 from rhotwist.node.objects import Objects
 from rhotwist.node.state import Ask, Dialing, Sibling, State
 from rhotwist.node.streams import Streams
@@ -289,15 +289,16 @@ class Node(Connecting):
 
     def _stranger(self, data: bytes, path: Path, moment: Moment) -> None:
         state = self._state
-        header = read_header(data)
         if state.closed:
             raise BadPacket("closed")
-        if header.type == HELLO:
+        if data and data[0] & 15 == HELLO:
+            self._sort()
             room = state.sessions.room(moment.mono)
             datagram = state.gate.hello(data, path, moment, room)
             if datagram is not None:
                 state.post(path, datagram)
             return
+        header = read_header(data)
         entry = state.codes.live.get(header.receiver)
         if header.type == FINISH:
             if type(entry) is Pending:
@@ -312,6 +313,12 @@ class Node(Connecting):
             opening.retried(state, entry, data, path, moment)
         elif header.type == ACCEPT:
             opening.accepted(state, entry, data, path, moment)
+
+    def _sort(self) -> None:
+        """Have the carriers told whose turn it is to be read."""
+        sieve = self._state.gate.sieve
+        if sieve.moved():
+            self._state.jobs.append(Admit(sieve.turn))
 
     def _finish(self, pending: Pending, data: bytes, path: Path, moment: Moment) -> None:
         state = self._state
@@ -335,6 +342,7 @@ class Node(Connecting):
         state, mono = self._state, moment.mono
         asking.expire(state, mono)
         state.gate.tick(mono)
+        self._sort()
         for item in state.due(mono):
             if isinstance(item, Dialing):
                 opening.tick_dial(state, item, moment)
@@ -364,9 +372,12 @@ class Node(Connecting):
         return found
 
     def done(self, job: Job, result: object, moment: Moment) -> None:
-        """A job's result: of Solve the puzzle field of 8 bytes, or None if there is none."""
+        """A job's result: of Solve the puzzle field of 8 bytes, or None if there is none; of Admit an Admitted."""
         if isinstance(job, Solve) and isinstance(job._dialing, Dialing):
             opening.solved(self._state, job._dialing, result if isinstance(result, bytes) else None, moment)
+        elif isinstance(result, Admitted):
+            self._state.gate.sieve.told(result.dropped, result.full, moment.mono)
+            self._sort()
 
     def close(self, moment: Moment) -> None:
         """Stop: say goodbye to every peer, fail what is under way, take nothing new."""

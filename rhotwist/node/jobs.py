@@ -7,6 +7,7 @@ from typing import NamedTuple
 import attrs
 
 from rhotwist.event.pending import Event
+from rhotwist.link.sieve import Turn
 from rhotwist.link.small import Taken
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.schema import Schema
@@ -97,6 +98,23 @@ class Hang(NamedTuple):
 
 
 @attrs.frozen
+class Admit:
+    """Of Hellos without a cookie read those whose turn it is and drop the others as cheaply as you can; None: read all.
+
+    Then ``Node.done(job, Admitted(...), moment)``. It saves nothing but work: who cannot do it reads everything.
+    """
+
+    turn: Turn | None
+
+
+class Admitted(NamedTuple):
+    """How reading went since the last Admit: datagrams dropped unread, and how crowded it is before us, from 0 to 1."""
+
+    dropped: int
+    full: float
+
+
+@attrs.frozen
 class Reached:
     """The outcome of a ping: what the session runs on and how long the answer took.
 
@@ -111,4 +129,4 @@ class Reached:
     seen: bytes
 
 
-Job = Call | Fired | Progress | Arriving | Solve | KeepToken | ForgetToken | Hang
+Job = Call | Fired | Progress | Arriving | Solve | KeepToken | ForgetToken | Hang | Admit

@@ -19,7 +19,18 @@ from rhotwist.moment import Rng
 from rhotwist.secret import audit, labels
 from rhotwist.secret.noise import hmac_sha256
 from rhotwist.secret.suite import choose
-from rhotwist.wire.packet import COOKIE_SIZE, HEADER, MAC_SIZE, RETRY, RETRY_SIZE, VERSION, Header, Hello, read_header
+from rhotwist.wire.packet import (
+    COOKIE_SIZE,
+    HEADER,
+    MAC_SIZE,
+    RETRY,
+    RETRY_SIZE,
+    VERSION,
+    Header,
+    Hello,
+    pack_header,
+    read_header,
+)
 
 WHOLE = 0x01  # fragment byte of a packet that is not cut: fragment 0 of 1
 LEAST_LARGEST = 1232  # bytes; every path of IPv6 carries that many in one datagram (1,280 less 48 of headers)
@@ -191,7 +202,7 @@ def retry(server: bytes, hello: Hello, cookie: bytes, *, difficulty: int, mask: 
     """The 64 bytes of R for a Hello, or half of one, whose mac1 held. Keeps nothing; about 5 µs, no curve work."""
     if len(cookie) != COOKIE_SIZE:
         raise LocalError(f"a cookie has {COOKIE_SIZE} bytes, not {len(cookie)}")
-    header = Header(RETRY, hello.header.suite, WHOLE, 0, 0, hello.header.sender).encode()
+    header = pack_header(RETRY, hello.header.suite, WHOLE, 0, 0, hello.header.sender)
     key, nonce = _sha256(labels.RETRY + server + hello.mac1).digest(), rng(_RETRY_NONCE)
     plain = _RETRIED.pack(cookie, difficulty, VERSION, mask, reason, 0)
     if audit.hook is not None:

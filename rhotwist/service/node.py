@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
 from rhotwist.control import trouble, verbs
-from rhotwist.control.values import Nothing, Status
+from rhotwist.control.values import Nothing, Status, Stopping
 from rhotwist.control.verbs import Verb
 from rhotwist.net.clock import now
 from rhotwist.net.endpoint import RhoNode
@@ -166,12 +166,17 @@ class NodeService(service.Service):
 
     def handlers(self) -> Mapping[Verb, Handler]:
         """What the control socket answers."""
-        return {verbs.STATUS: self.status}
+        return {verbs.STATUS: self.status, verbs.STOP: self.stop}
 
     def status(self, _: Nothing) -> Status:
         """How this process is."""
         uptime = now().mono - self._began
         return status.describe(self.settings, self.node.public, self.node.status(), uptime=uptime)
+
+    def stop(self, _: Nothing) -> Stopping:
+        """End this process, as a signal would, once the answer is on its way."""
+        self._reactor.callLater(0, self._reactor.stop)
+        return Stopping(os.getpid())
 
     def soon(self, future: Future[R]) -> Deferred[R]:
         """What a store promised, in the reactor's thread. Fails with StoreError. Cancelling gives up waiting for it."""

@@ -3,15 +3,16 @@
     python -m rhotwist.testing.fuzz --list
     python -m rhotwist.testing.fuzz wire.frame --runs 1000000 --seed 7
 
-Without a name every parser gets so many. ``FUZZ`` holds the parsers by name, ``corpus`` the valid inputs of each,
-``mutate`` makes them wrong. The same seed makes the same inputs; where random bytes of a key encapsulation are part of
-one, those differ, and an input that fails is printed whole.
+Without a name every parser gets so many; ``wire.`` means all whose names begin so. ``FUZZ`` holds the parsers by name,
+``corpus`` the valid inputs of each, ``mutate`` makes them wrong. The same seed makes the same inputs; where random
+bytes of a key encapsulation are part of one, those differ, and an input that fails is printed whole.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
@@ -24,6 +25,8 @@ from rhotwist.testing.parsers import TARGETS
 FUZZ: dict[str, Callable[[bytes], object]] = {name: target.parse for name, target in TARGETS.items()}
 
 _EDGES = (0, 1, 2, 3, 4, 5, 0x0F, 0x10, 0x12, 0x20, 0x7F, 0x80, 0xFE, 0xFF)
+#: Seconds between two lines of progress.
+_EVERY = 5.0
 _LENGTHS = (0, 1, 4, 8, 12, 16, 18, 32, 64, 98, 1024)
 
 
@@ -151,10 +154,9 @@ def inputs(name: str, seed: int) -> Iterator[bytes]:
 def attack(
     name: str, runs: int, seed: int = 0, progress: Callable[[int, int], object] | None = None
 ) -> Finding | None:
-    """Feed a parser so many inputs; None if it survived them all. progress is told runs and refusals on the way."""
+    """Feed a parser so many inputs; None if it survived them all. progress is told runs and refusals after each."""
     parse = FUZZ[name]
     refused = 0
-    mark = max(1, runs // 20)
     for run, data in zip(range(1, runs + 1), inputs(name, seed), strict=False):
         try:
             parse(data)
@@ -162,20 +164,48 @@ def attack(
             refused += 1
         except Exception as error:
             return Finding(name, seed, run, data, error)
-        if progress is not None and run % mark == 0:
+        if progress is not None:
             progress(run, refused)
     return None
+
+
+class Progress:
+    """Says on standard error how far a run is, a line every few seconds; keeps the count of refusals."""
+
+    def __init__(self, name: str, runs: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name, self._runs, self._clock = name, runs, clock
+        self._began = self._said = clock()
+        self.refused = 0
+
+    def __call__(self, run: int, refused: int) -> None:
+        """So many inputs are through, so many of them refused."""
+        self.refused = refused
+        now = self._clock()
+        if now - self._said < _EVERY:
+            return
+        self._said = now
+        took = now - self._began
+        sys.stderr.write(
+            f"{self._name}: {run:,} of {self._runs:,}, {refused:,} refused, {run / took:,.0f}/s, "
+            f"{took / run * (self._runs - run):,.0f} s to go\n"
+        )
+        sys.stderr.flush()
+
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._began
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 1 if a parser broke its promise, 2 for wrong arguments."""
     parser = argparse.ArgumentParser("python -m rhotwist.testing.fuzz", description=__doc__.split("\n")[0])
-    parser.add_argument("name", nargs="*", help="parsers, or beginnings of their names; all if none is given")
+    parser.add_argument("name", nargs="*", help="parsers, or what several names begin with; all if none is given")
     parser.add_argument("--runs", type=int, default=1_000_000, help="inputs for each parser (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="where the inputs come from (%(default)s)")
     parser.add_argument("--list", action="store_true", help="name the parsers and end")
     chosen = parser.parse_args(arguments)
-    names = [name for name in FUZZ if not chosen.name or name.startswith(tuple(chosen.name))]
+    begins = tuple(name for name in chosen.name if name not in FUZZ)
+    names = [name for name in FUZZ if not chosen.name or name in chosen.name or name.startswith(begins)]
     if not names:
         parser.error(f"no parser begins with {' or '.join(chosen.name)}; --list names them")
     if chosen.list:
@@ -183,15 +213,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     broken = 0
     for name in names:
-
-        def progress(run: int, refused: int, name: str = name) -> None:
-            sys.stderr.write(f"\r{name}: {run:,} of {chosen.runs:,}, {refused:,} refused")
-            sys.stderr.flush()
-
+        progress = Progress(name, chosen.runs)
         finding = attack(name, chosen.runs, chosen.seed, progress)
-        sys.stderr.write("\n")
         if finding is None:
-            sys.stdout.write(f"{name}: {chosen.runs:,} inputs survived\n")
+            sys.stdout.write(
+                f"{name}: {chosen.runs:,} inputs survived, {progress.refused:,} refused, {progress.seconds():.1f} s\n"
+            )
         else:
             sys.stdout.write(f"BROKEN {finding}\n")
             broken += 1

@@ -51,7 +51,7 @@ class Host(Machine):
         self._runners: dict[type, Callable[[Any], object]] = {
             jobs.Progress: self._progressed, jobs.Arriving: self._arriving, jobs.Call: self._call,
             jobs.Fired: self._fired, jobs.Solve: self._solve, jobs.KeepToken: self._keep,
-            jobs.ForgetToken: self._forget_token, jobs.Hang: self._hang,
+            jobs.ForgetToken: self._forget_token, jobs.Hang: self._hang, jobs.Admit: self._admit,
         }  # fmt: skip
 
     @property
@@ -146,6 +146,10 @@ class Host(Machine):
 
     def _do(self, _: Machine, job: object) -> None:
         self._runners[type(job)](job)
+
+    def _admit(self, job: jobs.Admit) -> None:
+        """Nothing is dropped here: each Hello reaches the core."""
+        self.node.done(job, jobs.Admitted(0, 0.0), self.moment())
 
     def _call(self, call: jobs.Call) -> None:
         if self.work.delay:

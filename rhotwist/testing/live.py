@@ -26,7 +26,7 @@ from rhotwist.secret.fragments import FIRST, SECOND, Fragments
 from rhotwist.secret.kem import ML_KEM_768, MlKem768
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof
 from rhotwist.secret.seal import PacketSeal
-from rhotwist.wire.frame import pack_control, pack_message, pack_reply, read_frame
+from rhotwist.wire.frame import pack_control, pack_message, pack_reply, pack_several, read_frame, read_frames
 from rhotwist.wire.packet import HEADER, MAC_SIZE, read_hello
 from rhotwist.wire.schema import Schema
 
@@ -257,12 +257,8 @@ def _sealed(data: bytes) -> object:
     _, plain = theirs.open(ours.seal(data))
     if plain != data:
         raise AssertionError("what was opened is not what was sealed")
-    taken = read_frame(plain)
-    if taken is None:
-        return None
-    schema = _control().get(taken.schema)
-    body = taken.body
-    return schema.decode(body) if schema is not None else taken
+    taken = [frame for frame in read_frames(plain) if frame is not None]
+    return [_control()[frame.schema].decode(frame.body) if frame.schema in _control() else frame for frame in taken]
 
 
 def _sealed_corpus() -> list[bytes]:
@@ -274,7 +270,7 @@ def _sealed_corpus() -> list[bytes]:
         pack_control(messages.Rekey.identifier, messages.Rekey(epoch=1, key=bytes(32)).encode()),
         pack_reply(3, messages.Refusal.identifier, bytes(32), bytes(16), messages.Refusal(code=1, said="no").encode()),
     ]
-    return found
+    return found + pack_several(found[1:], 1_200)
 
 
 def _proof(data: bytes) -> object:
@@ -316,5 +312,5 @@ TARGETS: dict[str, Entry] = {
     ),
     "secret.proof.read_proof": (_proof, _proof_corpus, (read_proof,)),
     "secret.seal.open": (_small, _small_corpus, (PacketSeal.open,)),
-    "secret.seal.open.sealed": (_sealed, _sealed_corpus, (read_frame,)),
+    "secret.seal.open.sealed": (_sealed, _sealed_corpus, (read_frames, read_frame)),
 }  # fmt: skip

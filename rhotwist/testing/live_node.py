@@ -15,7 +15,7 @@ from rhotwist.secret.greeting import mac1, mac1_key
 from rhotwist.testing import live
 from rhotwist.wire import schema
 from rhotwist.wire.datagram import Path, pack_address
-from rhotwist.wire.frame import pack_control, pack_message, pack_reply
+from rhotwist.wire.frame import pack_control, pack_message, pack_reply, pack_several
 from rhotwist.wire.packet import ACCEPT, MAC_SIZE
 
 #: Inputs after which a node that a peer feeds starts anew, so that a long run is many short ones.
@@ -216,7 +216,7 @@ def host() -> Host:
 
 
 def plains() -> list[bytes]:
-    """What peers say: every control message, a request, replies."""
+    """What peers say: every control message, a request, replies, and several of them in one packet."""
     random = Random("plains")
     some = random.randbytes(16)
     said = Hear(text="hello").encode()
@@ -238,6 +238,9 @@ def plains() -> list[bytes]:
         messages.Redirect(1, live.WALLET.public, (bytes(18),), bytes(16), bytes(32), 0), messages.Close(reason=1),
     ):  # fmt: skip
         found.append(pack_control(body.identifier, body.encode()))
+    frames = found[1:]
+    for _ in range(40):
+        found += pack_several(random.sample(frames, random.randint(2, 6)), 1_200)
     return found
 
 

@@ -142,7 +142,8 @@ def _hellos() -> list[bytes]:
 
 def _several() -> list[bytes]:
     frames = _frames()[1:]
-    return [plain for room in (200, 1_200) for plain in frame.pack_several(frames, room)]
+    shortest = [frame.pack_control(1, b""), frame.pack_control(2, b"")]
+    return [*frame.pack_several(frames, 1_200), *4 * frame.pack_several(shortest, 20)]  # so that some are cut just so
 
 
 def _frames() -> list[bytes]:

@@ -7,7 +7,9 @@ that correcting weakens detection. Alphabet and limits are BIP173's. Errors are 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from operator import xor
 
 from rhotwist.errors import BadAddress, LocalError
 
@@ -20,6 +22,10 @@ GOOD = 0x2BC830A3
 
 _VALUE = {character: value for value, character in enumerate(ALPHABET)}
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+#: What the five bits that leave the remainder put back into it.
+_FOLDED = [
+    functools.reduce(xor, (word for bit, word in enumerate(_GENERATOR) if top >> bit & 1), 0) for top in range(32)
+]
 
 
 def encode(prefix: str, values: Sequence[int]) -> str:
@@ -73,18 +79,14 @@ def decode(text: str, prefix: str | None = None) -> tuple[str, list[int]]:
 def find_error(prefix: str, values: Sequence[int]) -> tuple[int, int] | None:
     """None where the checksum of values (it is among them) holds, else the one (index, right value) that would mend it.
 
-    (-1, 0) where no single substitution would.
+    (-1, 0) where no single substitution would. At most ``MOST`` values.
     """
     off = _remainder([*_expanded(prefix), *values]) ^ GOOD
     if not off:
         return None
-    for difference in range(1, 32):
-        left = difference
-        for at in range(len(values) - 1, -1, -1):
-            if left == off:
-                return at, values[at] ^ difference
-            left = _step(left, 0)
-    return -1, 0
+    behind, difference = _single_errors().get(off, (MOST, 0))
+    at = len(values) - 1 - behind
+    return (at, values[at] ^ difference) if at >= 0 else (-1, 0)
 
 
 def to_fives(data: bytes) -> list[int]:
@@ -142,9 +144,16 @@ def _remainder(values: Sequence[int]) -> int:
 
 def _step(rest: int, value: int) -> int:
     """Bring one more value into the remainder. Linear: the effect of a difference does not depend on the rest."""
-    top = rest >> 25
-    rest = (rest & 0x1FFFFFF) << 5 ^ value
-    for bit, generator in enumerate(_GENERATOR):
-        if top >> bit & 1:
-            rest ^= generator
-    return rest
+    return (rest & 0x1FFFFFF) << 5 ^ value ^ _FOLDED[rest >> 25]
+
+
+@functools.cache
+def _single_errors() -> dict[int, tuple[int, int]]:
+    """(Values behind it, difference) of one wrong value, by what it leaves of the remainder; no two leave the same."""
+    found = {}
+    for difference in range(1, 32):
+        left = difference
+        for behind in range(MOST):
+            found[left] = behind, difference
+            left = _step(left, 0)
+    return found

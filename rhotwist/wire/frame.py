@@ -124,12 +124,9 @@ def read_frames(plain: bytes) -> list[Frame]:
         at = start + int.from_bytes(plain[at:start], "big")
         if at > end:
             raise BadPacket("short")
-        frame = read_frame(plain[start:at])
-        if frame is None:
-            raise BadPacket("kind")
-        frames.append(frame)
-    if len(frames) < 2:
-        raise BadPacket("short")
+        frames.append(read_frame(plain[start:at]))
+    if len(frames) < 2 or None in frames:
+        raise BadPacket("kind")
     return frames
 
 

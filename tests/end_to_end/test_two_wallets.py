@@ -35,3 +35,6 @@ class TwoWalletsTests(ProgramCase):
             self.assertEqual(0, stat.S_IMODE(path.stat().st_mode) & 0o077, path)
             if path.is_file():
                 self.assertNotIn(b"open sesame", path.read_bytes(), path)
+
+        self.assertRegex(self.good("bob", "stop"), r"^stopped the wallet process \(pid \d+\)$")
+        self.assertEqual({}, self.status("bob"))

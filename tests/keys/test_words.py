@@ -1,17 +1,44 @@
+import difflib
 import json
 from pathlib import Path
+from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mnemonic import Mnemonic
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import BadWords, LocalError
-from rhotwist.keys.words import from_words, to_words
+from rhotwist.keys.words import _nearest, from_words, to_words
 from tests import FULL
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "bip39-english-24.json").read_text(encoding="ascii"))
 SECRET = bytes(range(32))
+LIST = Mnemonic("english").wordlist
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def near(word: str) -> list[str]:
+    """The words suggested for another."""
+    said = _nearest(word)
+    return said.removeprefix("nearest: ").split(", ") if said.startswith("nearest") else []
+
+
+def common(one: str, other: str) -> int:
+    """The length of the longest common subsequence, by the book."""
+    row = [0] * (len(other) + 1)
+    for letter in one:
+        above = row[:]
+        for at, of_other in enumerate(other):
+            row[at + 1] = above[at] + 1 if letter == of_other else max(above[at + 1], row[at])
+    return row[-1]
+
+
+def slip(random: Random, word: str) -> str:
+    """One letter too many, missing, or another, or two in the wrong order."""
+    at, letter = random.randrange(len(word)), random.choice(LETTERS)
+    before, after = word[:at], word[at:]
+    return before + random.choice((letter + after, after[1:], letter + after[1:], after[1::-1] + after[2:]))
 
 
 class Vectors(SynchronousTestCase):
@@ -95,3 +122,47 @@ class Reading(SynchronousTestCase):
     def test_only_32_bytes_have_24_words(self) -> None:
         for size in (0, 16, 31, 33):
             self.assertIn(str(size), str(self.assertRaises(LocalError, to_words, bytes(size))))
+
+
+class Nearest(SynchronousTestCase):
+    """What is suggested for a word that is not in the list."""
+
+    @settings(max_examples=400 if FULL else 20)
+    @given(st.one_of(st.sampled_from(LIST).flatmap(st.permutations).map("".join), st.text(LETTERS + "é-", max_size=22)))
+    def test_the_words_with_most_letters_in_common_are_suggested(self, word: str) -> None:
+        meant = [other for other in LIST if other[:4] == word[:4]]
+        rates = {other: 2 * common(word, other) / (len(word) + len(other)) for other in LIST if other not in meant}
+        best = sorted((rate for rate in rates.values() if rate >= 0.6), reverse=True)
+        found = near(word)
+        self.assertEqual(meant, found[: len(meant)])
+        self.assertEqual(best[: 3 - len(meant)], [rates[other] for other in found[len(meant) :]])
+
+    def test_they_hold_the_meant_word_at_least_as_often_as_difflib_had_it(self) -> None:
+        random = Random(1)
+        for slips in 1, 2, 3:
+            ours = theirs = 0
+            for _ in range(2_000 if FULL else 50):
+                word = wrong = random.choice(LIST)
+                for _ in range(slips):
+                    wrong = slip(random, wrong or "x")
+                ours += word in near(wrong)
+                theirs += word in difflib.get_close_matches(wrong, LIST)
+            self.assertTrue(ours >= theirs, f"{slips} slips: {ours}, difflib {theirs}")
+
+    def test_every_word_is_found_by_its_first_four_letters_and_any_ending(self) -> None:
+        for word in LIST if FULL else LIST[::16]:
+            if len(word) >= 4:
+                for end in "", "zz", "\udc80", "x" * 1000:
+                    if word[:4] + end not in LIST:
+                        self.assertEqual(word, near(word[:4] + end)[0])
+
+    def test_of_equally_near_words_that_with_the_same_beginning_comes_first(self) -> None:
+        self.assertEqual(["hurt", "hour", "hurry"], near("hur"))
+
+    def test_what_is_near_nothing_suggests_nothing(self) -> None:
+        for word in ("", "q", "qqqqq", "世界", "x" * 19, "x" * 100_000):
+            self.assertEqual([], near(word), word[:30])
+
+    def test_the_longest_word_that_is_near_one_of_eight_letters_has_18(self) -> None:
+        self.assertEqual(["abstract"], near("qabstract".ljust(18, "q")))
+        self.assertEqual([], near("qabstract".ljust(19, "q")))

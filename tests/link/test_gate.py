@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -133,6 +134,34 @@ class Order(GateCase):
         self.assertEqual(len(self.knock(paid.datagram) or b""), 116)
         self.refused("busy", self.draft(2, 31).seal(b"not a cookie 16!", COOKIE).datagram)
         self.assertEqual(len(self.knock(self.draft(2, 32).seal().datagram, after=0.25) or b""), 64)
+
+    def test_beyond_the_retries_hellos_without_a_cookie_take_turns_and_a_cookie_needs_none(self) -> None:
+        self.gate = self.make(Limits(cookie_load=-1.0, retry_rate=100.0))
+        bare, paid = self.draft(2).seal().datagram, self.draft(2, 8).seal(self.cookie(code=8), COOKIE).datagram
+        for number in range(100):
+            self.knock(paid, after=number / 1000)
+        self.assertEqual((self.gate.sieve.turn, self.gate.deadline()), (None, self.now.mono + 30.0))
+        for number in range(100):
+            with contextlib.suppress(BadPacket):
+                self.knock(bare, after=1 + number / 1000)
+            if self.gate.sieve.moved():
+                self.gate.sieve.told(0, 0.0, self.now.mono + 1 + number / 1000)
+        turn = self.gate.sieve.turn
+        self.assertTrue(turn is not None and turn.width < 2**32 // 5, turn)
+        due = self.gate.deadline() or 0.0
+        self.assertTrue(self.now.mono + 1.6 < due < self.now.mono + 1.75, due)
+        self.gate.tick(due)
+        self.assertTrue(self.gate.sieve.moved())
+
+    def test_turns_end_when_no_cookie_is_demanded_any_more(self) -> None:
+        self.gate = self.make(Limits(retry_rate=100.0, cookie_load=0.0, handshake_cost=1e-6, retry_share=0.0))
+        for number in range(100):
+            self.knock(self.draft(2, 1 + number).seal().datagram, after=number / 1000)
+        self.gate.sieve.told(0, 0.0, self.now.mono + 0.1)
+        self.assertIsNotNone(self.gate.sieve.turn)
+        for second in range(3):
+            self.gate.tick(self.now.mono + 1 + second)
+        self.assertIsNone(self.gate.sieve.turn)
 
     def test_no_room_means_silence(self) -> None:
         self.refused("full", self.draft().seal().datagram, room=False)

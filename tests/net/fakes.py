@@ -39,6 +39,9 @@ class FakeSocket:
         self.runs: list[tuple[bytes, int]] = []
         self.reads = 0
         self.open = True
+        self.options: list[int] = []
+        #: What SO_MEMINFO tells of: bytes held, bytes it may hold, datagrams dropped.
+        self.crowd = (0, 1000, 0)
         self._segments, self._coalesces = segments, coalesces
 
     def getsockname(self) -> tuple[str, int]:
@@ -50,8 +53,14 @@ class FakeSocket:
     def setsockopt(self, level: int, name: int, value: int) -> None:
         if not self._coalesces:
             raise error(errno.ENOPROTOOPT)
+        self.options.append(name)
 
-    def getsockopt(self, level: int, name: int) -> int:
+    def getsockopt(self, level: int, name: int, size: int = 0) -> Any:
+        if size:
+            if not self._coalesces:
+                raise error(errno.ENOPROTOOPT)
+            held, room, dropped = self.crowd
+            return struct.pack("=9I", held, room, 0, 0, 0, 0, 0, 0, dropped)
         if not self._segments:
             raise error(errno.ENOPROTOOPT)
         return 0

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.link.sieve import Turn
 from rhotwist.net import clock
 from rhotwist.net.driver import ROUNDS, Driver
 from rhotwist.net.lag import EVERY
@@ -36,6 +37,9 @@ class FakeCarrier:
 
     def send(self, address: bytes, datagrams: Sequence[bytes]) -> None:
         self.sent.extend(datagrams)
+
+    def admit(self, turn: Turn | None) -> tuple[int, float]:
+        return 0, 0.0
 
     def close(self) -> None:
         self.closed += 1

@@ -8,8 +8,10 @@ from typing import Any
 from twisted.internet.error import MessageLengthError
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.link.sieve import Turn
 from rhotwist.net.protocol import RhoDatagramProtocol
 from rhotwist.wire.datagram import pack_address
+from rhotwist.wire.packet import COOKIE, HELLO, Header
 from tests.net.fakes import FROM, Sink, error
 
 TO = pack_address("192.0.2.9", 7460)
@@ -43,6 +45,17 @@ class ProtocolTests(SynchronousTestCase):
         self.transport: Any = FakeTransport(*wrong)
         made.transport = self.transport
         return made
+
+    def test_of_hellos_without_a_cookie_only_those_whose_turn_it_is_go_in(self) -> None:
+        protocol = self.protocol()
+        bare, paid = (Header(HELLO, 4, 1, flags, 7, 0).encode() + bytes(100) for flags in (0, COOKIE))
+        protocol.admit(Turn(bytes(24), 1, 0))
+        for data in (bare, paid, b"\x05"):
+            protocol.datagramReceived(data, FROM)
+        self.assertEqual([datagrams for _, datagrams in self.sink.received], [[paid], [b"\x05"]])
+        self.assertEqual((protocol.admit(None), self.counters["read_dropped"]), ((1, 0.0), 1))
+        protocol.datagramReceived(bare, FROM)
+        self.assertEqual(len(self.sink.received), 3)
 
     def test_a_datagram_goes_in_with_its_path_and_is_settled(self) -> None:
         self.protocol().datagramReceived(b"in", FROM)

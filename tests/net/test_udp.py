@@ -7,13 +7,16 @@ import socket
 from typing import Any
 
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from rhotwist.limits import Limits
-from rhotwist.net import udp
+from rhotwist.link.sieve import Turn
+from rhotwist.net import filters, udp
+from rhotwist.net.strangers import LEAST, MOST
 from rhotwist.net.udp import COUNTERS, QUEUE_MOST, RUN_BYTES, RUN_LEAST, RUN_MOST, UdpPort, run
 from rhotwist.wire.datagram import pack_address
+from rhotwist.wire.packet import COOKIE, HELLO, Header
 from tests.net.fakes import FROM, FROM6, FakeReactor, FakeSocket, Sink, error
 
 TO = pack_address("192.0.2.9", 7460)
@@ -142,6 +145,90 @@ class ReadTests(PortCase):
         self.sink.on_receive = port.close
         port.doRead()
         self.assertEqual((self.sock.reads, len(self.sink.received)), (1, 1))
+
+
+class StrangerTests(PortCase):
+    """Hellos without a cookie wait, and give way."""
+
+    bare = Header(HELLO, 4, 1, 0, 7, 0).encode() + bytes(100)
+    paid = Header(HELLO, 4, 1, COOKIE, 7, 0).encode() + bytes(100)
+    nobody = Turn(bytes(24), 1, 0)
+
+    def got(self) -> list[bytes]:
+        return [data for _, datagrams in self.sink.received for data in datagrams]
+
+    def test_they_are_handed_over_when_all_else_was_answered(self) -> None:
+        port = self.port()
+        self.sock.arrivals.extend([(data, 0, FROM) for data in (self.bare, b"\x05a", self.bare, self.paid, b"\x05b")])
+        settled: list[int] = []
+        self.patch(self.sink, "settle", lambda: settled.append(len(self.sink.received)))
+        port.doRead()
+        self.assertEqual(self.got(), [b"\x05a", self.paid, b"\x05b", self.bare, self.bare])
+        self.assertEqual((settled, self.counted()), ([3, 5], {"read_datagrams": 5}))
+
+    def test_those_of_a_coalesced_read_are_cut_apart_then(self) -> None:
+        port = self.port()
+        self.sock.arrivals.append((self.bare * 2, len(self.bare), FROM))
+        port.doRead()
+        self.assertEqual((self.got(), self.counted()), ([self.bare] * 2, {"read_datagrams": 2}))
+
+    def test_beyond_the_time_a_few_are_handed_over_and_the_others_in_the_next_turn(self) -> None:
+        mono = [0.0]
+
+        def pass_() -> None:
+            mono[0] += 0.002
+
+        self.patch(udp, "_monotonic", lambda: mono[0])
+        port = self.port(limits=Limits(read_seconds=0.005))
+        self.sink.on_receive = pass_
+        self.sock.arrivals.extend([(self.bare, 0, FROM)] * 9)
+        port.doRead()
+        self.assertEqual(len(self.got()), LEAST)
+        self.sock.arrivals.append((b"\x05", 0, FROM))
+        self.reactor.advance(0)
+        self.assertEqual((self.got()[LEAST], self.got()[LEAST + 1 :]), (b"\x05", [self.bare] * 5))
+        self.assertEqual((self.sink.settled, self.reactor.getDelayedCalls()), (6, []))
+
+    def test_closing_forgets_them(self) -> None:
+        port = self.port(limits=Limits(read_seconds=-1.0, read_datagrams=9))
+        for _ in range(6):
+            self.sock.arrivals.extend([(self.bare, 0, FROM)])
+            port._read(1, 1e9)
+        port._hear(-1.0)
+        self.assertEqual((len(self.got()), len(self.reactor.getDelayedCalls())), (LEAST, 1))
+        port.close()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(port.admit(None), (0, 0.0))
+
+    def test_the_kernel_is_told_whose_turn_it_is_and_tells_what_it_dropped(self) -> None:
+        port = self.port()
+        del self.sock.options[:]
+        self.sock.crowd = (250, 1000, 2**32 - 1)
+        told = [port.admit(self.nobody)]
+        self.sock.crowd = (0, 1000, 8)
+        told.append(port.admit(None))
+        if not filters._LINUX:
+            raise SkipTest("no filters here")
+        self.assertEqual(told, [(2**32 - 1, 0.25), (9, 0.0)])
+        self.assertEqual(self.sock.options, [filters.SO_ATTACH_FILTER, filters.SO_DETACH_FILTER])
+
+    def test_where_the_kernel_does_not_take_it_we_drop_them_unread(self) -> None:
+        port = self.port(FakeSocket(coalesces=False))
+        port.admit(self.nobody)
+        self.sock.arrivals.extend([(data, 0, FROM) for data in (self.bare, self.paid, b"\x05")])
+        port.doRead()
+        self.assertEqual(self.got(), [self.paid, b"\x05"])
+        self.assertEqual(port.admit(None), (1, 0.0))
+        self.sock.arrivals.append((self.bare, 0, FROM))
+        port.doRead()
+        self.assertEqual(self.got()[2:], [self.bare])
+        self.assertEqual(self.counted(), {"read_datagrams": 4, "read_dropped": 1})
+
+    def test_a_full_queue_is_told_as_a_crowd(self) -> None:
+        port = self.port()
+        self.sock.endless = lambda: (self.bare, 0, FROM)
+        port._read(MOST + 5, 1e9)
+        self.assertEqual(port.admit(None), (5, 1.0))
 
 
 class SendTests(PortCase):

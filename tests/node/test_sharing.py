@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rhotwist.link.messages import Close, CloseReason, Ping
 from rhotwist.moment import Moment
+from rhotwist.node import state
 from rhotwist.testing.cases import SeededTestCase
 from rhotwist.testing.host import Host
 from rhotwist.testing.link import Faults
@@ -129,3 +130,26 @@ class NarrowPath(SeededTestCase):
         client.act()
         net.wait(*outcomes)
         self.assertEqual([outcome.reply.text for outcome in outcomes], [str(number)[::-1] for number in range(30)])
+
+
+class Warm(SeededTestCase):
+    """Built ciphers take 4.6 kB a session: only the last so many keep them."""
+
+    def test_no_more_sessions_keep_their_ciphers_than_may_and_none_that_has_ended(self) -> None:
+        self.patch(state, "WARM", 2)
+        net = self.network(3)
+        node = server(net)
+        clients = [net.node(f"client {number}") for number in range(4)]
+        for client in clients:
+            net.result(client.ping(node))
+        net.run(5)
+        for client in clients:  # the server speaks first: what is built to send counts as much
+            node.node.tell(client.public, Said(text="told"), node.moment())
+            node.act()
+            built = [session for session in sessions(node) if session.seal._encrypt or session.seal._decrypt]
+            self.assertLessEqual(len(built), 2)
+            self.assertEqual(set(built), set(node.node._state._warm.values()))
+        for client in clients:
+            client.stop()
+        net.run(1)
+        self.assertEqual((sessions(node), node.node._state._warm), ([], {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import Any
 
@@ -121,3 +122,11 @@ class NodeTests(ProcessCase):
 
 def _raise(connection: Any) -> None:
     raise StoreError("no")
+
+    async def test_asked_to_stop_it_answers_and_then_ends_its_reactor(self) -> None:
+        made, ended = self.node(), Deferred()
+        self.patch(reactor, "stop", lambda: ended.callback(None))
+        client = Client(made.settings.places, "node", 5.0)
+        stopping = await deferToThread(client.ask, verbs.STOP)
+        self.assertEqual(os.getpid(), stopping.pid)
+        await ended

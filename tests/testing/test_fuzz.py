@@ -16,7 +16,7 @@ from rhotwist.errors import BadPacket
 from rhotwist.testing import SeededTestCase, fuzz, parsers
 from rhotwist.testing.cases import full
 from rhotwist.testing.fuzz import FUZZ, attack, corpus, inputs, mutate
-from rhotwist.wire.frame import read_frame
+from rhotwist.wire.frame import read_frame, read_frames
 
 
 class PromiseTests(SeededTestCase):
@@ -41,6 +41,11 @@ class PromiseTests(SeededTestCase):
             if name not in REFUSED_TOO:
                 self.assertEqual({}, refused, name)
             self.assertTrue(len(refused) < len(valid), f"{name} takes nothing of its corpus")
+
+    def test_packets_of_several_frames_are_sealed_too(self) -> None:
+        for name in "secret.seal.open.sealed", "node.receive.sealed", "node.receive.sealed.back":
+            sizes = [len(read_frames(data)) for data in corpus(name)]
+            self.assertTrue(min(sizes) == 1 and max(sizes) > 4, f"{name}: {sizes}")
 
     def test_what_was_found_once_stays_mended(self) -> None:
         for name, inputs_found in FOUND.items():
@@ -80,8 +85,7 @@ class PromiseTests(SeededTestCase):
         sys.settrace(trace)
         try:
             for name, target in parsers.TARGETS.items():
-                count = 20 if "words" in name else 120 if target.lines else 0  # guessing what word was meant is slow
-                for data in (*corpus(name), *inputs_of(name, count)):
+                for data in (*corpus(name), *inputs_of(name, 120 if target.lines else 0)):
                     with contextlib.suppress(BadPacket):
                         target.parse(data)
         finally:
@@ -182,8 +186,8 @@ class FuzzerTests(SynchronousTestCase):
 
         self.plant(read_frame)
         status, out, err = command("planted", "--runs", "100")
-        self.assertEqual((0, "planted: 100 inputs survived\n"), (status, out))
-        self.assertIn("planted: 100 of 100", err)
+        self.assertEqual((0, ""), (status, err))
+        self.assertRegex(out, r"^planted: 100 inputs survived, \d+ refused, \d+\.\d s\n$")
         self.assertEqual((0, "planted\n", ""), command("--list"))
         self.assertEqual(2, self.assertRaises(SystemExit, command, "nobody").code)
         self.plant(lambda data: 1 // 0)
@@ -191,3 +195,36 @@ class FuzzerTests(SynchronousTestCase):
         self.assertEqual(1, status)
         self.assertIn("BROKEN planted: ZeroDivisionError", out)
         self.assertIn("seed 5, run 1", out)
+
+    def test_a_whole_name_is_one_parser_and_a_beginning_is_several(self) -> None:
+        names = ["node.receive", "node.receive.sealed", "wire.a", "wire.b"]
+        self.patch(fuzz, "FUZZ", dict.fromkeys(names, read_frame))
+        for given, want in (
+            (["node.receive"], names[:1]), (["node."], names[:2]), (["wire.", "node.receive"], names[:1] + names[2:]),
+            ([], names),
+        ):  # fmt: skip
+            self.patch(sys, "stdout", io.StringIO())
+            self.assertEqual(0, fuzz.main([*given, "--list"]))
+            self.assertEqual(want, sys.stdout.getvalue().split())  # type: ignore[attr-defined]
+
+    def test_a_long_run_tells_every_five_seconds_how_far_it_is(self) -> None:
+        self.plant(read_frame)
+        err, now = io.StringIO(), [100.0]
+        self.patch(sys, "stderr", err)
+        progress = fuzz.Progress("planted", 4000, lambda: now[0])
+        for run in range(1, 2001):
+            now[0] += 0.01
+            progress(run, run // 2)
+        self.assertEqual(
+            "planted: 500 of 4,000, 250 refused, 100/s, 35 s to go\n",
+            err.getvalue().splitlines(keepends=True)[0],
+        )
+        self.assertTrue(3 <= err.getvalue().count("\n") <= 4, err.getvalue())
+        self.assertEqual((1000, 20), (progress.refused, round(progress.seconds())))
+
+    def test_progress_is_told_of_every_input(self) -> None:
+        self.plant(read_frame)
+        told: list[tuple[int, int]] = []
+        self.assertIsNone(attack("planted", 30, 0, lambda *count: told.append(count)))
+        self.assertEqual(list(range(1, 31)), [run for run, _ in told])
+        self.assertTrue(0 < told[-1][1] <= 30)

@@ -101,6 +101,13 @@ class Code(SynchronousTestCase):
         whole[at] ^= data.draw(st.integers(1, 31))
         self.assertEqual(find_error("rho", whole), (at, right))
 
+    def test_any_single_change_of_the_longest_text_is_found_at_its_place(self) -> None:
+        whole = [ALPHABET.index(c) for c in encode("r", [n * 7 % 32 for n in range(82)])[2:]]
+        for at, right in enumerate(whole):
+            for wrong in range(32):
+                found = find_error("r", [*whole[:at], wrong, *whole[at + 1 :]])
+                self.assertEqual(found, None if wrong == right else (at, right))
+
     @given(fives, st.data())
     def test_two_changed_values_are_never_taken_for_one(self, values: list[int], data: st.DataObject) -> None:
         whole = [ALPHABET.index(c) for c in encode("rho", values)[4:]]

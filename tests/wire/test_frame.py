@@ -148,8 +148,8 @@ class SeveralTests(SynchronousTestCase):
         size = len(frame).to_bytes(2, "big")
         two = b"\4" + 2 * (size + frame)
         for data, reason in (
-            (b"\4", "short"),
-            (b"\4" + size + frame, "short"),
+            (b"\4", "kind"),
+            (b"\4" + size + frame, "kind"),
             (two + b"\0", "short"),
             (two[:-1], "short"),
             (two + b"\0\0", "short"),
