@@ -31,7 +31,7 @@ LINES = (Line(10, 0.1, PART, 20, 5), Line(2, 0.3, 500_000, 20, 5), Line(100, 0.0
 LOSSES = (0.0, 0.01, 0.03, 0.1)
 #: Queues of the shared bottleneck, in bandwidth-delay products.
 QUEUES = (0.1, 0.25, 0.5, 1.0, 3.0)
-SHARED, SHARED_TRIP, SHARED_FROM, SHARED_TO, SHARED_SEEDS = 10, 0.05, 5.0, 35.0, 3
+SHARED, SHARED_TRIP, SHARED_FROM, SHARED_TO, SHARED_SEEDS = 10, 0.05, 5.0, 30.0, 3
 MTU = 1_452
 
 
