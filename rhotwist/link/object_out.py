@@ -130,7 +130,8 @@ class ObjectOut:
         if count <= 0:
             return self._probe(mono) if self._open else []
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
-        full = control.least < SHORT and control.window < NARROW and control.inflight + (count + 1) * pieces.stride > control.window
+        left = control.window - control.inflight - count * pieces.stride
+        full = control.least < SHORT and control.window < NARROW and left < pieces.stride
         if self.sent_bytes > self._spend or self.seal.left < count:
             self._fail("spent")
             return []
@@ -277,8 +278,11 @@ class ObjectOut:
             self._look_for_losses(mono)
         if mono < self._pto_at - 1e-9:
             return
-        self._ptos += 1
         pieces, flying = self._pieces, self._pieces.flying
+        if not flying:  # all of it has just been taken for lost
+            self._set_timers(mono)
+            return
+        self._ptos += 1
         if self._ptos == 1 and self._alive_from == inf:
             # first the last piece again: the answer tells what became of the rest
             last = 1 << flying.bit_length() - 1
