@@ -20,6 +20,8 @@ from rhotwist.testing.link import Link
 _WINDOW = 1 << 30
 _ADDRESS = ("192.0.2.1", 1)
 _DATAGRAM = 1_440
+#: Its timers may be due a rounding error before now, again and again.
+_TICK = 1e-6
 
 
 @cache
@@ -67,6 +69,7 @@ class QuicFlow:
                 self.clock.at(arrival, self._arrives, (not ours, copy))
         timer = end.get_timer()
         if timer is not None and timer != self._timers[ours]:
+            timer = max(timer, now + _TICK)
             self._timers[ours] = timer
             self.clock.at(timer, self._timer, (ours, timer))
 

@@ -33,6 +33,8 @@ TAIL = 8
 MISSED = 8
 #: Round trips below this are short beside the wait of an ack (``Limits.object_ack``).
 SHORT = 0.02
+#: Windows below this hold less than three times what is acknowledged at once anyway.
+NARROW = 270_000
 #: The longest pause between two signs of life while something is under way.
 PAUSE = 1.0
 
@@ -45,8 +47,8 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_alive_from", "_alive_last", "_batches", "_beat_at", "_beats", "_control", "_copied", "_copy_at", "_counter",
-        "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done",
+        "_alive_from", "_alive_last", "_batches", "_beat_at", "_beaten", "_beats", "_control", "_copied", "_copy_at",
+        "_counter", "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done",
         "failed", "halved", "seal", "sent_bytes", "size",
     )  # fmt: skip
 
@@ -73,7 +75,7 @@ class ObjectOut:
         self._ptos = 0
         self._pto_at = inf
         self._copy_at, self._copied = inf, -inf  # the last pieces under way are sent twice
-        self._beats = 0
+        self._beats, self._beaten = 0, -inf  # without an answer; when the last went
         self._beat_at = inf
         self._alive_from = self._alive_last = inf  # first and last sign of life since anything of ours arrived
 
@@ -128,7 +130,8 @@ class ObjectOut:
         if count <= 0:
             return self._probe(mono) if self._open else []
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
-        full = control.least < SHORT and control.inflight + (count + 1) * pieces.stride > control.window
+        left = control.window - control.inflight - count * pieces.stride
+        full = control.least < SHORT and control.window < NARROW and left < pieces.stride
         if self.sent_bytes > self._spend or self.seal.left < count:
             self._fail("spent")
             return []
@@ -153,7 +156,8 @@ class ObjectOut:
         if self.done or self.failed or mono < self._beat_at:
             return False
         self._beats += 1
-        self._beat_at = mono + (PAUSE if self._beats >= MISSED else self._beat_gap())
+        self._beaten = mono
+        self._set_timers(mono)
         return True
 
     def too_big(self, length: int, mono: float) -> None:
@@ -249,7 +253,7 @@ class ObjectOut:
 
     def _probe(self, mono: float) -> list[bytes]:
         control = self._control
-        if not self._open or not self._pieces.flying or self._alive_from != inf:
+        if self._counter < 0 or not self._pieces.flying or self._alive_from != inf:
             return []
         wanted = control.sizes.wanted(mono, self.size - self.delivered)
         if wanted is None or not self.seal.left:
@@ -274,8 +278,11 @@ class ObjectOut:
             self._look_for_losses(mono)
         if mono < self._pto_at - 1e-9:
             return
-        self._ptos += 1
         pieces, flying = self._pieces, self._pieces.flying
+        if not flying:  # all of it has just been taken for lost
+            self._set_timers(mono)
+            return
+        self._ptos += 1
         if self._ptos == 1 and self._alive_from == inf:
             # first the last piece again: the answer tells what became of the rest
             last = 1 << flying.bit_length() - 1
@@ -306,8 +313,8 @@ class ObjectOut:
             self._copy_at = max(mono, self._copied + self._control.round_trip)
         if not self._open or not (pieces.flying or not self.missing):
             self._beat_at = inf
-        elif self._beats < MISSED:
-            self._beat_at = max(self._heard + self._beat_gap(), mono if self._beats else 0.0)
+        else:
+            self._beat_at = max(self._heard, self._beaten) + (PAUSE if self._beats >= MISSED else self._beat_gap())
 
     # --- inside: acks
 

@@ -198,6 +198,8 @@ class Node(Connecting):
         state = self._state
         sessions = state.sessions.sessions
         pieces: list[bytes] = []
+        if len(datagrams) > 1 and taking.run(state, datagrams, moment.mono):
+            datagrams = ()
         for data in datagrams:
             try:
                 if data and data[0] & 15 == _SMALL:

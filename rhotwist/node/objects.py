@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Objects that came whole and are remembered, so that one offered again is not acted upon twice.
 OVER = 256
 #: Objects that came whole whose last ack may still have to be repeated, and for how many seconds.
-LINGERING, LINGER = 64, 5.0
+LINGERING, LINGER = 16, 5.0
 
 
 class Parcel:

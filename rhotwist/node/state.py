@@ -166,6 +166,7 @@ class State:
         self.bulk: dict[Path, list[bytes]] = {}
         #: Bytes that objects coming in hold in memory, and where more of them may lie; None for nowhere.
         self.object_bytes = 0
+        self.spare: list[bytearray] = []
         self.spill: Callable[[int], memoryview | None] | None = None
         #: Those of whom large objects are taken, and the schemas whose handlers want to hear of progress.
         self.peers: set[bytes] = set()

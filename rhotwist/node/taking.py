@@ -7,6 +7,7 @@ that nobody sees, or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 from rhotwist.link.messages import (
@@ -32,8 +33,11 @@ from rhotwist.secret.table import GRAIN
 from rhotwist.wire.frame import pack_control
 from rhotwist.wire.message import HEAD
 from rhotwist.wire.object_packet import CLASSES, ID_MAX, piece_count
+from rhotwist.wire.packet import OBJECT
 from rhotwist.wire.schema import Schema
 
+#: Objects from this size on have memory that is used again, and the most of it that is kept: 2 MB each.
+LARGE, SPARE = 1 << 19, 2
 #: Bytes of a datagram that are the same for all packets of one object and class: class, type, id, hashcode.
 HEADED = 8
 
@@ -112,6 +116,19 @@ def _room(state: State, objects: Objects, size: int) -> bool:
 # --- packets ------------------------------------------------------------------------------------------------------
 
 
+def run(state: State, datagrams: Sequence[bytes], mono: float) -> bool:
+    """Take a read that brought packets of one object and nothing else, as those of a busy line do; False if it is not
+    one."""
+    head = datagrams[0][:HEADED]
+    if not head or head[0] & 15 != OBJECT or len({datagram[:HEADED] for datagram in datagrams}) > 1:
+        return False
+    session = state.sessions.sessions.get(int.from_bytes(head[4:], "big"))
+    if session is None or session.objects is None or int.from_bytes(head[1:4], "big") not in session.objects.incoming:
+        return False
+    _take(state, session, session.objects, datagrams, mono)
+    return True
+
+
 def arrived(state: State, datagrams: list[bytes], mono: float) -> None:
     """Packets of objects have come, of whichever sessions, in one read: take them in runs of one object."""
     at, count = 0, len(datagrams)
@@ -129,7 +146,7 @@ def arrived(state: State, datagrams: list[bytes], mono: float) -> None:
         at = end
 
 
-def _take(state: State, session: Session, objects: Objects, run: list[bytes], mono: float) -> None:
+def _take(state: State, session: Session, objects: Objects, run: Sequence[bytes], mono: float) -> None:
     """Take packets whose first HEADED bytes are the same."""
     id = int.from_bytes(run[0][1:4], "big")
     arrival = objects.incoming[id]
@@ -162,7 +179,7 @@ def receiver(state: State, objects: Objects, arrival: Arrival, session: Session,
             arrival.reserved = size
             objects.reserved += size
             state.object_bytes += size
-            return bytearray(size)
+            return _memory(state, size)
         return state.spill(size) if state.spill is not None else None
 
     exchange = session.exchange
@@ -170,6 +187,25 @@ def receiver(state: State, objects: Objects, arrival: Arrival, session: Session,
         arrival.offer, _seal(session, arrival.offer), limits=state.limits, mono=mono, store=store,
         round_trip=exchange.round_trip if exchange is not None else 0.0,
     )  # fmt: skip
+
+
+def _memory(state: State, size: int) -> Buffer:
+    """Memory for an object. What a large one leaves is used again: new memory costs as much as opening what fills it.
+
+    What lies in it is another's until every byte is overwritten, and an object is handed on when it is whole.
+    """
+    if size < LARGE or size > state.limits.object_max:
+        return bytearray(size)
+    buffer = state.spare.pop() if state.spare else bytearray(state.limits.object_max)
+    return memoryview(buffer)[:size]
+
+
+def spare(state: State, view: memoryview) -> None:
+    """An object has been handed on: keep its memory, if it is worth it."""
+    buffer = view.obj
+    view.release()
+    if type(buffer) is bytearray and len(buffer) == state.limits.object_max and len(state.spare) < SPARE:
+        state.spare.append(buffer)
 
 
 # --- the turn -----------------------------------------------------------------------------------------------------
@@ -206,8 +242,11 @@ def turn(state: State, objects: Objects, mono: float) -> list[tuple[Arrival, mem
 
 def tick(state: State, objects: Objects, mono: float) -> None:
     """Give up what is too slow, have due acks told, forget what has lingered."""
+    first = inf
     for id, arrival in list(objects.incoming.items()):
-        if arrival.ends(state.limits) > mono:
+        ends = arrival.ends(state.limits)
+        if ends > mono:
+            first = min(first, ends)
             continue
         inner = arrival.inner
         if arrival.whole and mono >= arrival.since + LINGER:
@@ -216,7 +255,7 @@ def tick(state: State, objects: Objects, mono: float) -> None:
             give_up(state, objects, arrival, GoneReason.TOO_SLOW, mono)
         else:
             objects.touched[id] = arrival
-    objects.next_in = min((arrival.ends(state.limits) for arrival in objects.incoming.values()), default=inf)
+    objects.next_in = first  # what was touched is looked at when this turn ends
 
 
 def _linger(objects: Objects, arrival: Arrival) -> None:

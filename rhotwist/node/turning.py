@@ -23,6 +23,7 @@ def turn(state: State, mono: float) -> None:
             continue
         for arrival, view in taking.turn(state, objects, mono):
             _whole(state, objects, arrival, view, mono)
+            taking.spare(state, view)
         run = giving.turn(state, objects, mono)
         if run:
             path = session.path
@@ -44,8 +45,7 @@ def tick(state: State, objects: Objects, mono: float) -> None:
 
 def _whole(state: State, objects: Objects, arrival: Arrival, view: memoryview, mono: float) -> None:
     """An object has come and is what was offered: a message for a handler, or the reply to a request."""
-    head, body = bytes(view[:HEAD]), bytes(view[HEAD:])
-    del view
+    head, body = bytes(view[:HEAD]), view[HEAD:]
     schema = int.from_bytes(head[:4], "big")
     source, destination, answers, random = head[4:36], head[36:68], head[68:100], head[100:116]
     session, offer = objects.session, arrival.offer

@@ -18,8 +18,8 @@ POINTS = {
     "file-kept": "the old file is also the previous generation",
     "file-renamed": "the new file has its name, the folder is not synced",
     "part-written": "a part of a file lies on the disk and does not count yet",
-    "file-synced": "a file that came is whole and synced under its number",
-    "file-named": "it also has its name, nobody has been told",
+    "part-synced": "a file that came is whole and synced under its number",
+    "part-named": "it also has its name, nobody has been told",
 }
 STATUS = 137
 """Exit status of such an end: what a shell shows after SIGKILL."""

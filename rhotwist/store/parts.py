@@ -83,14 +83,14 @@ class PartFile:
         try:
             _sync(self.path)
             near = self._near(into)
-            crashpoint("file-synced")
+            crashpoint("part-synced")
             target = _name(near, into, name)
             sync_folder(into)
             if near != self.path:
                 near.unlink(missing_ok=True)
         except OSError as error:
             raise from_system(error, into) from error
-        crashpoint("file-named")
+        crashpoint("part-named")
         return target
 
     def discard(self) -> None:

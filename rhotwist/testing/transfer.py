@@ -28,8 +28,9 @@ SMALL = 33
 class Transfer:
     """Objects of these sizes, one after the other, ``abreast`` at a time, from one end to the other.
 
-    arrived counts bytes of pieces as they come in; ended is when the last object was acknowledged whole (infinity while
-    it was not), failures what senders gave up for. small is the bytes of small packets, both ways.
+    arrived counts bytes of pieces as they come in, whole_at is when the last object so far had come whole, ended when
+    the sender knew that of all (infinity while it does not). failures is what senders gave up for, small the bytes of
+    small packets, both ways.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Transfer:
         self.senders: dict[int, ObjectOut] = {}
         self.receivers: dict[int, ObjectIn] = {}
         self.sent = self.small = self.arrived = self.acks = self.packets = self.halvings = 0
-        self.ended = inf
+        self.whole_at = self.ended = inf
         self.failures: list[str] = []
         self.wrong = 0
         self.progress: list[float] = []
@@ -165,8 +166,9 @@ class Transfer:
             return
         was = receiver.whole
         self.arrived += receiver.take([datagram], self.clock.now) * (len(datagram) - 32)
-        if receiver.whole and not was and bytes(receiver.hand_over()) != self._data.pop(number):
-            self.wrong += 1
+        if receiver.whole and not was:
+            self.whole_at = self.clock.now
+            self.wrong += bytes(receiver.hand_over()) != self._data.pop(number)
         self._answer(number)
 
     def _answer(self, number: int) -> None:

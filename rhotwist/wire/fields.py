@@ -12,6 +12,9 @@ import attrs
 
 from rhotwist.errors import BadPacket, LocalError, TooBig
 
+#: What is taken apart: a body, or a view of a big one, of which no field keeps hold.
+Data = bytes | memoryview
+
 
 class Field(Protocol):
     """One field of a schema.
@@ -26,7 +29,7 @@ class Field(Protocol):
     def pack(self, value: Any) -> bytes:
         """The one byte string of a value. Raises LocalError."""
 
-    def take(self, data: bytes, at: int) -> tuple[Any, int]:
+    def take(self, data: Data, at: int) -> tuple[Any, int]:
         """The value that starts at ``at`` and where it ends. Raises BadPacket."""
 
 
@@ -47,7 +50,7 @@ class Unsigned:
             raise LocalError(f"{value!r} is no integer from 0 to {(1 << (8 * self.size)) - 1}")
         return value.to_bytes(self.size, "big")
 
-    def take(self, data: bytes, at: int) -> tuple[int, int]:
+    def take(self, data: Data, at: int) -> tuple[int, int]:
         """``Field.take``."""
         end = at + self.size
         if end > len(data):
@@ -67,7 +70,7 @@ class Flag:
             raise LocalError(f"{value!r} is neither True nor False")
         return b"\x01" if value else b"\x00"
 
-    def take(self, data: bytes, at: int) -> tuple[bool, int]:
+    def take(self, data: Data, at: int) -> tuple[bool, int]:
         """``Field.take``."""
         if at >= len(data):
             raise BadPacket("short")
@@ -93,12 +96,12 @@ class Octets:
             raise LocalError(f"{_told(value)} where exactly {self.size} bytes belong")
         return value
 
-    def take(self, data: bytes, at: int) -> tuple[bytes, int]:
+    def take(self, data: Data, at: int) -> tuple[bytes, int]:
         """``Field.take``."""
         end = at + self.size
         if end > len(data):
             raise BadPacket("short")
-        return data[at:end], end
+        return bytes(data[at:end]), end
 
 
 @attrs.frozen
@@ -122,7 +125,7 @@ class Blob:
             raise TooBig(f"{len(value)} bytes where at most {self.most} fit")
         return len(value).to_bytes(self.counts, "big") + value
 
-    def take(self, data: bytes, at: int) -> tuple[bytes, int]:
+    def take(self, data: Data, at: int) -> tuple[bytes, int]:
         """``Field.take``."""
         start = at + self.counts
         if start > len(data):
@@ -133,7 +136,7 @@ class Blob:
         end = start + size
         if end > len(data):
             raise BadPacket("short")
-        return data[start:end], end
+        return bytes(data[start:end]), end
 
 
 @attrs.frozen
@@ -167,7 +170,7 @@ class Text:
             raise TooBig(f"{len(data)} bytes of text where at most {self.most} fit")
         return len(data).to_bytes(2, "big") + data
 
-    def take(self, data: bytes, at: int) -> tuple[str, int]:
+    def take(self, data: Data, at: int) -> tuple[str, int]:
         """``Field.take``."""
         raw, end = Blob(self.most).take(data, at)
         try:
@@ -196,7 +199,7 @@ class Many:
             raise TooBig(f"{len(value)} items where at most {self.most} fit")
         return b"".join([len(value).to_bytes(2, "big"), *map(self.item.pack, value)])
 
-    def take(self, data: bytes, at: int) -> tuple[tuple[Any, ...], int]:
+    def take(self, data: Data, at: int) -> tuple[tuple[Any, ...], int]:
         """``Field.take``."""
         end = at + 2
         if end > len(data):
@@ -226,7 +229,7 @@ class Maybe:
         """``Field.pack``."""
         return b"\x00" if value is None else b"\x01" + self.item.pack(value)
 
-    def take(self, data: bytes, at: int) -> tuple[Any, int]:
+    def take(self, data: Data, at: int) -> tuple[Any, int]:
         """``Field.take``."""
         present, end = Flag().take(data, at)
         return self.item.take(data, end) if present else (None, end)

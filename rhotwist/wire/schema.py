@@ -22,7 +22,7 @@ import attrs
 
 from rhotwist.errors import BadPacket, LocalError, SchemaClash
 from rhotwist.wire import fields
-from rhotwist.wire.fields import Field
+from rhotwist.wire.fields import Data, Field
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+")
 _LABEL = b"rho/schema/1"
@@ -123,7 +123,7 @@ class Schema:
     identifier: ClassVar[int]
     _plan: ClassVar[tuple[tuple[str, Field], ...]]
     _packs: ClassVar[tuple[tuple[str, Callable[[Any], bytes]], ...]]
-    _takes: ClassVar[tuple[Callable[[bytes, int], tuple[Any, int]], ...]]
+    _takes: ClassVar[tuple[Callable[[Data, int], tuple[Any, int]], ...]]
 
     def __init_subclass__(cls, *, name: str | None = None, version: int = 1) -> None:
         super().__init_subclass__()
@@ -168,8 +168,8 @@ class Schema:
             raise
 
     @classmethod
-    def decode(cls: type[S], data: bytes) -> S:
-        """Read a body whole. Raises BadPacket for short, trailing or wrong bytes."""
+    def decode(cls: type[S], data: Data) -> S:
+        """Read a body whole; of a view nothing is kept. Raises BadPacket for short, trailing or wrong bytes."""
         at = 0
         values = []
         for take in cls._takes:

@@ -74,6 +74,32 @@ class PartTests(PartCase):
             self.assertRaises(StoreError, attempt)
         self.assertEqual(b"precious", victim.read_bytes())
 
+    def test_a_strange_umask_takes_nothing_from_us(self) -> None:
+        before = os.umask(0o777)
+        self.addCleanup(os.umask, before)
+        self.file.make(1)
+        self.assertEqual(0o600, mode(self.file.path))
+
+    def test_killed_after_a_part_was_written_it_lies_there(self) -> None:
+        code = "import sys, pathlib; from rhotwist.store.parts import PartFile\n" \
+               "PartFile(pathlib.Path(sys.argv[1]), 7).write(2, b'xy')"  # fmt: skip
+        self.file.make(6)
+        self.assertEqual(137, self.run_python(code, self.own, crash="part-written").returncode)
+        self.assertEqual(b"xy", self.file.read(2, 2))
+
+    def test_no_file_stays_open(self) -> None:
+        before = len(os.listdir("/proc/self/fd"))
+        self.whole().read(0, 6)
+        self.file.deliver(self.into, "a.txt")
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
+    def test_what_the_system_refuses_is_told(self) -> None:
+        self.whole()
+        with mock.patch.object(Path, "unlink", side_effect=PermissionError(errno.EPERM, "not permitted")):
+            self.assertRaises(StoreError, self.file.discard)
+        with mock.patch.object(os, "open", side_effect=PermissionError(errno.EACCES, "denied")):
+            self.assertRaises(StoreError, self.file.read, 0, 1)
+
     def test_a_file_that_is_gone_has_no_bytes(self) -> None:
         self.assertEqual(b"", self.file.read(0, 3))
 
@@ -128,7 +154,7 @@ class DeliverTests(PartCase):
         code = "import sys, pathlib; from rhotwist.store.parts import PartFile\n" \
                "PartFile(pathlib.Path(sys.argv[1]), 7).deliver(pathlib.Path(sys.argv[2]), 'a.txt')"  # fmt: skip
         self.whole()
-        for crash in ("file-synced", "file-named"):
+        for crash in ("part-synced", "part-named"):
             self.assertEqual(137, self.run_python(code, self.own, self.into, crash=crash).returncode)
             self.assertEqual(self.into / "a.txt", self.file.deliver(self.into, "a.txt"))
             self.assertEqual({"a.txt": b"abcdef"}, self.lies())
@@ -166,6 +192,54 @@ class DeliverTests(PartCase):
         self.assertEqual(
             {"a.txt": b"old", "a (2).txt": b"old too", "a (3).txt": b"abcdef"}, self.lies()
         )
+
+    def test_file_and_folder_are_synced_before_it_counts(self) -> None:
+        synced: list[str] = []
+        fsync = os.fsync
+
+        def note(fd: int) -> None:
+            synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+            fsync(fd)
+
+        self.whole()
+        with mock.patch.object(os, "fsync", note):
+            self.file.deliver(self.into, "a.txt")
+        self.assertEqual([str(self.file.path), str(self.into)], synced)
+
+    def test_when_all_names_are_taken_it_says_so(self) -> None:
+        self.whole()
+        for number in (1, 2):
+            (self.into / ("a", "a (2)")[number - 1]).touch()
+        with mock.patch.object(parts, "NAMES_MOST", 3):
+            self.assertIn("are taken", str(self.assertRaises(StoreError, self.file.deliver, self.into, "a")))
+
+    def test_a_disk_that_fails_while_naming_is_told(self) -> None:
+        self.whole()
+        with mock.patch.object(os, "link", side_effect=OSError(errno.EIO, "Input/output error")):
+            self.assertRaises(StoreError, self.file.deliver, self.into, "a")
+        self.assertEqual({}, self.lies())
+
+    def test_a_copy_that_fails_leaves_nothing_and_one_that_a_crash_left_is_no_hindrance(self) -> None:
+        self.whole()
+        stat = Path.stat
+
+        class Other:
+            st_dev = -1
+
+        def strange(path: Path, **more: bool) -> object:
+            return Other() if path == self.into else stat(path, **more)
+
+        with mock.patch.object(Path, "stat", strange):
+            (self.into / f".7-{stat(self.file.path).st_ino}.rho-part").write_bytes(b"left by a crash")
+            copy = self.file._near(self.into)
+            self.assertEqual(b"abcdef", copy.read_bytes())
+            synced: list[int] = []
+            with mock.patch.object(os, "fsync", synced.append):
+                self.file._near(self.into)
+            self.assertEqual(1, len(synced))
+            with mock.patch.object(os, "fsync", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+                self.assertRaises(OSError, self.file._near, self.into)
+            self.assertEqual({}, self.lies())
 
     def test_a_folder_that_went_away_is_told_and_nothing_is_lost(self) -> None:
         self.whole()

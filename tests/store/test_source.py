@@ -75,6 +75,13 @@ class SourceTests(FolderCase):
             self.assertIn(hint, self.wrong("RHO-2301", Source, self.folder / name).hint)
         self.assertIn("pipe", self.wrong("RHO-2301", Source, Path("/dev/null")).why)
 
+    def test_no_file_stays_open(self) -> None:
+        before = len(os.listdir("/proc/self/fd"))
+        source = self.file()
+        source.close()
+        self.wrong("RHO-2301", Source, self.folder)
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
     def test_a_file_that_may_not_be_read_names_the_chmod(self) -> None:
         denied = PermissionError(errno.EACCES, "Permission denied")
         with mock.patch.object(os, "open", side_effect=denied):

@@ -255,7 +255,7 @@ class OwnSchemaTests(FolderCase):
     """The SQL files that we ship."""
 
     def test_each_kind_opens_and_holds_its_tables(self) -> None:
-        for kind, table in (("user", "inbox"), ("machine", "token")):
+        for kind, table in (("user", "inbox"), ("machine", "token"), ("files", "transfer")):
             path = self.folder / f"{kind}.db"
             bring_up(path, kind)
             with closing(connect(path, "ro")) as connection:

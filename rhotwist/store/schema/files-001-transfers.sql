@@ -18,7 +18,7 @@ CREATE TABLE transfer (
         CHECK (total >= 0),
     part INTEGER NOT NULL                   -- bytes of a part
         CHECK (part > 0),
-    state TEXT NOT NULL
+    state TEXT NOT NULL                     -- offered until its receiver's owner takes it; the last three are ends
         CHECK (state IN ('offered', 'going', 'paused', 'done', 'failed', 'cancelled')),
     why TEXT NOT NULL DEFAULT '',           -- why it is not going, for people
     place TEXT NOT NULL DEFAULT '',         -- outgoing: the file; incoming: the folder it will lie in, then its path
@@ -34,6 +34,6 @@ CREATE TABLE page (
     number INTEGER NOT NULL                 -- the transfer whose plan this is a piece of, until the plan is whole
         REFERENCES transfer (number),
     page INTEGER NOT NULL,                  -- from 0
-    data BLOB NOT NULL,
+    data BLOB NOT NULL,                     -- the bytes of that piece
     PRIMARY KEY (number, page)
 ) STRICT, WITHOUT ROWID;
