@@ -323,7 +323,7 @@ class Controller(RoundTrips):
         if tainted:
             return
         self._weight = min(self._weight + packets, 400.0)
-        self._usual += (missing / packets - self._usual) * packets / max(self._weight, packets)
+        self._usual += (missing / packets - self._usual) * min(packets / self._weight, 0.25)
         self._offered.append((packets, passed / PACKET))
         if len(self._offered) == 3 or self.slow_start and packets >= 20:
             self._compare(mono)
