@@ -250,6 +250,19 @@ class Sessions(StreamCase):
             self.assertEqual([outcome.result().text for outcome in outcomes], [str(n)[::-1] for n in range(100)])
             self.assertEqual((client.node.counters["opened"], net.wires.made), (1, 2))
 
+    def test_the_same_seed_is_the_same_run(self) -> None:
+        def run() -> str:
+            net = self.network(4, Faults(loss=0.1, jitter=0.01))
+            node = server(net)
+            clients = [net.node(f"client {number}") for number in range(3)]
+            net.wait(*(client.request(node, Say(text=str(n))) for client in clients for n in range(20)))
+            net.wires.cut(clients[0], clients[0].path_to(node))
+            net.wait(*(client.request(node, Say(text="again")) for client in clients))
+            net.run(50)
+            return net.trace.digest()
+
+        self.assertEqual(run(), run())
+
     def test_a_request_may_come_back_by_another_carrier_than_it_left_by(self) -> None:
         self.server.answer(Say, lambda call: self.net.do(self.later()))
         over = Path(0, self.server.address, True)
