@@ -91,7 +91,7 @@ class Stream:
         """Why it has to end now, "" if it does not."""
         limits = self._limits
         self._old = (self._old or mono) if self.inbound.behind else None
-        if mono - self.used >= limits.stream_close:
+        if mono - self.used >= limits.stream_close and not self.outbound:
             return "idle"
         if not self.proven and mono - self.began >= limits.half_open_life:
             return "unproven"
