@@ -15,7 +15,7 @@ from rhotwist.cli.files import arrived
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.send import check_address
 from rhotwist.cli.wallet_process import wallet_process
-from rhotwist.control import trouble, verbs
+from rhotwist.control import explain, trouble, verbs
 from rhotwist.control.text import size, visible
 from rhotwist.control.values import Receive, TransferList, TransferRow, TransfersAsk
 
@@ -104,6 +104,9 @@ def _watch(
             answer: TransferList = client.ask(verbs.TRANSFERS, TransfersAsk(going))
             bar.draw(answer.items)
             for row in answer.items:
+                if row.problem is not None and known[row.number].problem is None:
+                    bar.clear()
+                    run.complain(explain.from_problem(row.problem), beside=True)
                 known[row.number] = row
                 if row.state == "done" and not run.json:
                     bar.clear()

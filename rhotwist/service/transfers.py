@@ -307,7 +307,7 @@ class FileService:
             number=row.number, outgoing=row.outgoing, wallet=self._name(ours), peer=_address(theirs), name=row.name,
             total=row.total, done=done, state=row.state, why=row.why, place=row.place, at=row.at, root=row.root.hex(),
             begun_at=row.begun + EPOCH_2020, ended_at=None if row.ended is None else row.ended + EPOCH_2020,
-            problem=self._problems.get(row.number),
+            problem=self._problems.get(row.number) or self.receiver.problems.get(row.number),
         )  # fmt: skip
 
     def _name(self, public: bytes) -> str:

@@ -216,6 +216,13 @@ class ReceiveTests(FilesCase):
         self.assertEqual(130, printed.status)
         self.assertIn("1 files are on their way", printed.err)
 
+    def test_a_disk_that_fails_here_is_told_once(self) -> None:
+        failing = attrs.evolve(self.coming, problem=explain.to_problem(trouble.DISK_FULL(why="no room")))
+        self.serve(rows(self.offer), followed=[rows(failing), rows(failing), rows(self.there)])
+        printed = self.rho("receive", "--yes")
+        self.assertEqual(0, printed.status)
+        self.assertEqual(1, printed.err.count("error: the disk is full"))
+
     def test_what_was_cancelled_is_no_success(self) -> None:
         self.serve(rows(self.offer), followed=[rows(attrs.evolve(self.coming, state="cancelled"))])
         self.assertEqual(1, self.rho("receive", "--yes").status)

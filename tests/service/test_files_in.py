@@ -341,9 +341,20 @@ class DiskTests(ReceiveCase):
 
     def test_what_is_logged_names_the_disk_and_the_sender_hears_few_words(self) -> None:
         self.planned()
+        told: list[str] = []
+        self.receiver._log = mock.Mock(error=lambda text, why: told.append(why))
         with mock.patch.object(PartFile, "write", side_effect=StoreError("/secret/path: Input/output error")):
-            failure = self.failureResultOf(self.ask(self.part(0)))
-        self.assertNotIn("secret", str(failure.value))
+            failures = [self.failureResultOf(self.ask(self.part(0))) for _ in range(3)]
+        self.assertNotIn("secret", str(failures[0].value))
+        self.assertEqual(["/secret/path: Input/output error"], told)
+
+    def test_its_owner_sees_what_is_wrong_until_it_is_right_again(self) -> None:
+        number = self.planned()
+        with mock.patch.object(PartFile, "write", self.full):
+            self.refused(self.part(0))
+        self.assertEqual("RHO-1113", self.receiver.problems[number].code)
+        self.told(self.part(0))
+        self.assertEqual({}, self.receiver.problems)
 
 
 class NoiseTests(ReceiveCase):
