@@ -37,6 +37,8 @@ from rhotwist.wire.schema import Schema
 PAUSE, PAUSE_MOST = 0.25, 8.0
 #: Bytes that one session adds to one turn: others have their turn, and small packets slip in between.
 TURN = 1 << 18
+#: An object whose key has room for fewer packets than this is offered anew, under another.
+SPENT = 64
 _UNPROVEN = "the peer says that it has what was never sent"
 _WHY: dict[int, str] = {
     GoneReason.CANCELLED: "the peer wants it no more",
@@ -369,7 +371,15 @@ def _pump(state: State, objects: Objects, mono: float) -> list[bytes]:
 
 
 def _failed(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
-    why = parcel.out.failed if parcel.out is not None else ""
+    out = parcel.out
+    why = out.failed if out is not None else ""
+    if isinstance(out, ObjectOut) and out.seal.sealed + SPENT > state.limits.object_seals_max:
+        _withdraw_offer(state, objects, parcel, mono)
+        _take_back(objects, parcel)
+        parcel.anew = True
+        objects.line.appendleft(parcel)
+        state.schedule(objects, mono)
+        return
     error = SessionLost(f"the object could not be sent: {why}")
     give_up(state, objects, parcel, GoneReason.NO_WAY, error, mono)
 
