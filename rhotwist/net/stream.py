@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from socket import SOCK_STREAM, socket
 from typing import Any, Protocol
@@ -178,6 +178,12 @@ class Connection(TwistedProtocol):
         return self._ended
 
 
+def tcp(reactor: Any, host: str, port: int) -> Any:
+    """A client endpoint for an IP address as text and a port."""
+    kind = TCP6ClientEndpoint if is_ipv6(host) else TCP4ClientEndpoint
+    return kind(reactor, host, port, timeout=CONNECTING)
+
+
 def _abort(connections: list[Connection]) -> None:
     for connection in connections:
         connection.abort()
@@ -187,6 +193,10 @@ class _Incoming(Factory):
     """Takes connections, as many as there is room for."""
 
     noisy = False
+
+    def logPrefix(self) -> str:
+        """How log lines of its ports begin."""
+        return "rhotwist-tcp"
 
     def __init__(self, carrier: StreamCarrier) -> None:
         self._carrier = carrier
@@ -217,6 +227,8 @@ class StreamCarrier:
 
     def __init__(self, carrier: int, core: Core, driver: Driver, reactor: Any, *, limits: Limits) -> None:
         self.index = carrier
+        #: Makes the endpoint of an IP address and port; another one goes by a proxy.
+        self.endpoint: Callable[[Any, str, int], Any] = tcp
         self.limits = limits
         self.counters = driver.counters
         self.closed = False
@@ -298,8 +310,7 @@ class StreamCarrier:
         connection = Connection(self, path, self._core.attach(path, self._driver.now(), ours=True))
         self._connections[address] = connection
         self.counters["streams_made"] += 1
-        kind = TCP6ClientEndpoint if is_ipv6(host) else TCP4ClientEndpoint
-        connecting: Deferred[Any] = kind(self._reactor, host, port, timeout=CONNECTING).connect(_Outgoing(connection))
+        connecting: Deferred[Any] = self.endpoint(self._reactor, host, port).connect(_Outgoing(connection))
 
         def failed(failure: Failure) -> None:
             self.counters["streams_unreachable"] += 1

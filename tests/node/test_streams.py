@@ -327,6 +327,17 @@ class Sessions(StreamCase):
         self.assertLessEqual(stream.outbound.queued, Limits().stream_queue)
         self.assertGreater(stream.outbound.dropped, 1_000)
 
+    def test_records_keep_a_session_from_being_the_idlest(self) -> None:
+        self.ask()
+        self.net.run(5)
+        node, session = self.server.node, sessions(self.server)[0]
+        outward = streams_of(self.client.node._state, sessions(self.client)[0]).use()
+        wire = outward.frame + b"".join(outward.record(b"record").next())
+        node.feed(self.connections(self.server)[0], wire, self.server.moment())
+        now = self.server.moment().mono
+        self.assertEqual((session.heard, session.touched), (now, now))
+        self.assertEqual(node._state.sessions._idle[session.code], now)
+
     def test_the_digest_sees_connections_and_their_uses(self) -> None:
         self.ask()
         node, moment = self.server.node, self.server.moment()
