@@ -126,7 +126,7 @@ class Strangers(StreamCase):
         seal = streams_of(self.client.node._state, peer)
         outward = seal.use()
         wire = outward.frame + b"".join(outward.record(b"record").next())
-        for bit in range(0, 8 * len(wire)):
+        for bit in range(8 * len(wire)):
             damaged = bytearray(wire)
             damaged[bit >> 3] ^= 1 << (bit & 7)
             stream = self.attach(bit)
