@@ -289,6 +289,13 @@ class FileService:
                 self._keystore.touch(hot)
         return values.TransferList(tuple(map(self._told, rows)))
 
+    def health(self) -> tuple[str, ...]:
+        """What an owner should know of his files without asking, each in a line."""
+        paused = sum(row.outgoing and row.state == transfers.PAUSED for row in self.store.open())
+        failing = sorted(number for number in self.receiver.problems if number)
+        lines = [f"files that stand still: {paused}; rho resume goes on with them"] if paused else []
+        return (*lines, *(f"file {number} cannot be kept: {self.receiver.problems[number].why}" for number in failing))
+
     def _rows(self, numbers: Iterable[int]) -> list[Transfer]:
         found = []
         for number in numbers:

@@ -350,10 +350,13 @@ class BreakTests(HeldCase):
         await self.take()
         row = await self.ended(number, "paused")
         self.assertIn("disk is full", row.why)
+        self.assertEqual(("files that stand still: 1; rho resume goes on with them",), self.ann.files.health())
+        self.assertIn("cannot be kept: no room", self.bob.status(values.Nothing()).health[-1])
         full.restore()
         await self.ann.files.resume(values.TransferNumbers((number,)))
         await self.ended(number)
         self.assertEqual({"a.bin": data}, self.lies())
+        self.assertEqual(((), ()), (self.ann.files.health(), self.bob.files.health()))
 
 
 class CancelTests(HeldCase):
