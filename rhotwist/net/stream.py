@@ -44,7 +44,7 @@ PULL = 256 * 1_024
 READ = 256 * 1_024
 #: Seconds that connecting may take. What waits for it is repeated by those who wait for an answer.
 CONNECTING = 10.0
-#: Seconds that ``close`` waits for the last bytes to leave.
+#: Seconds that the last bytes of a connection have to leave.
 LEAVING = 1.0
 
 COUNTERS = ("streams_taken", "streams_made", "streams_refused", "streams_unreachable", "streams_dropped")
@@ -77,6 +77,7 @@ class Connection(TwistedProtocol):
         self._full = True  # the transport wants no more: there is none yet
         self._deaf = False
         self._ended: Deferred[None] = Deferred()
+        self._late: Any = None
 
     # --- what Twisted calls
 
@@ -102,6 +103,8 @@ class Connection(TwistedProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It has ended."""
         self._full = True
+        if self._late is not None and self._late.active():
+            self._late.cancel()
         self._carrier.lost(self)
         if not self._ended.called:
             self._ended.callback(None)
@@ -168,13 +171,15 @@ class Connection(TwistedProtocol):
             self.transport.abortConnection()
 
     def leave(self) -> Deferred[None]:
-        """End it when what was written has gone. Fires when it has ended."""
+        """End it when what was written has gone, or after ``LEAVING`` seconds. Fires when it has ended."""
         if self.transport is None or self._ended.called:
             return succeed(None)
         self.flush()
         self._full = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+        if not self._ended.called and self._late is None:  # a peer that does not read would hold it for ever
+            self._late = self._carrier.later(LEAVING, self.abort)
         return self._ended
 
 
@@ -182,11 +187,6 @@ def tcp(reactor: Any, host: str, port: int) -> Any:
     """A client endpoint for an IP address as text and a port."""
     kind = TCP6ClientEndpoint if is_ipv6(host) else TCP4ClientEndpoint
     return kind(reactor, host, port, timeout=CONNECTING)
-
-
-def _abort(connections: list[Connection]) -> None:
-    for connection in connections:
-        connection.abort()
 
 
 class _Incoming(Factory):
@@ -250,6 +250,10 @@ class StreamCarrier:
     def mono(self) -> float:
         """What the monotonic clock shows."""
         return self._driver.now().mono
+
+    def later(self, seconds: float, call: Callable[[], None]) -> Any:
+        """Call something later."""
+        return self._reactor.callLater(seconds, call)
 
     # --- taking connections
 
@@ -382,7 +386,7 @@ class StreamCarrier:
     # --- the end
 
     def close(self) -> None:
-        """Take none any more, and end all when what was said has left, or after ``LEAVING`` seconds."""
+        """Take none any more, and leave all; ``left`` tells when they have ended."""
         if self.closed:
             return
         self.closed = True
@@ -391,11 +395,7 @@ class StreamCarrier:
         leaving = [connection.leave() for connection in open_]
         for connection in open_:
             self._forget(connection)
-        ended: Deferred[Any] = DeferredList([*stopping, *leaving])
-        if not ended.called:
-            late = self._reactor.callLater(LEAVING, _abort, open_)
-            ended.addCallback(lambda _: late.cancel() if late.active() else None)
-        ended.addCallback(self._all_left)
+        DeferredList([*stopping, *leaving]).addCallback(self._all_left)
 
     def _all_left(self, _: object) -> None:
         waiting, self._waiting = self._waiting or [], None

@@ -278,6 +278,26 @@ class OutgoingTests(CarrierCase):
         self.carrier.send(connection.path.address, [b"x"])
         self.assertEqual((self.connects(), self.carrier.counters["send_unreachable"]), ([], 1))
 
+    def test_whoever_does_not_read_does_not_hold_a_connection_that_was_left(self) -> None:
+        self.say(b"first")
+        transport = self.stand()
+        connection = self.carrier._connections[pack_address("192.0.2.1", 7460)]
+        self.carrier._hang(Hang(connection.path, "idle"))
+        self.assertEqual(transport.ended, "left")
+        transport.ended = ""
+        self.reactor.advance(0.9)
+        self.assertEqual(transport.ended, "")
+        self.reactor.advance(0.2)
+        self.assertEqual(transport.ended, "aborted")
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.say(b"second")
+        transport = self.stand()
+        connection = self.carrier._connections[pack_address("192.0.2.1", 7460)]
+        connection.leave()
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(2)
+        self.assertEqual(transport.ended, "left")
+
     def test_another_endpoint_may_lead_there(self) -> None:
         asked: list[tuple[str, int]] = []
 
