@@ -34,7 +34,7 @@ MISSED = 8
 #: Round trips below this are short beside the wait of an ack (``Limits.object_ack``).
 SHORT = 0.02
 #: Windows below this hold less than three times what is acknowledged at once anyway.
-NARROW = 270_000
+NARROW = 400_000
 #: The longest pause between two signs of life while something is under way.
 PAUSE = 1.0
 
@@ -150,6 +150,11 @@ class ObjectOut:
         if waiting and self._control.has_room(size) and (self._open or self._first_flight_left(size)):
             times.append(self._control.next_send)
         return min(times)
+
+    @property
+    def stalled(self) -> bool:
+        """It has something to send, and the window no room for it."""
+        return self._pieces.waiting and not self._control.has_room(self._pieces.stride + OBJECT_OVERHEAD)
 
     def beat_due(self, mono: float) -> bool:
         """Whether a Beat goes now: nothing was heard for a while. It is taken for sent."""
