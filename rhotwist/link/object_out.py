@@ -105,12 +105,9 @@ class ObjectOut:
 
     def close(self, reason: str | None = None) -> None:
         """Give it up, or let go of what is done: nothing is under way any more and the key is erased."""
-        pieces = self._pieces
-        self._control.gone(pieces.lose(pieces.flying))
-        pieces.lost = 0
+        self._control.gone(self._pieces.lose(self._pieces.flying))
         if reason is not None and not self.done:
             self.failed = self.failed or reason
-        self._batches.forget_all()
         self.seal.erase()
 
     # --- going out
@@ -128,7 +125,7 @@ class ObjectOut:
         if not self._open:
             count = min(count, int((self._limits.object_flight - self.sent_bytes) // size) or not self.sent_bytes)
         if count <= 0:
-            return self._probe(mono) if self._open else []
+            return self._probe(mono)
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
         left = control.window - control.inflight - count * pieces.stride
         full = control.least < SHORT and control.window < NARROW and left < pieces.stride
