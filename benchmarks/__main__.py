@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume")
+NAMES = ("handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "stream")
 
 
 def main(arguments: list[str]) -> int:

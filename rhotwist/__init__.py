@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from rhotwist.net.handlers import Call
     from rhotwist.net.peer import Peer
     from rhotwist.node.jobs import Reached
-    from rhotwist.wire.schema import Request, Schema, blob, flag, many, maybe, octets, text, u8, u16, u32, u64
+    from rhotwist.wire.schema import Request, Schema, blob, bulk, flag, many, maybe, octets, text, u8, u16, u32, u64
 
 __all__ = [
-    "Call", "Limits", "Peer", "Reached", "Request", "RhoNode", "Schema", "SeedKey", "blob", "errors", "flag", "listen",
-    "many", "maybe", "octets", "text", "u8", "u16", "u32", "u64",
+    "Call", "Limits", "Peer", "Reached", "Request", "RhoNode", "Schema", "SeedKey", "blob", "bulk", "errors", "flag",
+    "listen", "many", "maybe", "octets", "text", "u8", "u16", "u32", "u64",
 ]  # fmt: skip
 
 #: The one place the version is written; setup.cfg and towncrier read it here.
@@ -35,7 +35,7 @@ _HOMES = {
     "RhoNode": "rhotwist.net.endpoint",
     "SeedKey": "rhotwist.keys.pair",
     "listen": "rhotwist.net.endpoint",
-    **dict.fromkeys(("Request", "Schema", "blob", "flag", "many", "maybe", "octets", "text"), _SCHEMA),
+    **dict.fromkeys(("Request", "Schema", "blob", "bulk", "flag", "many", "maybe", "octets", "text"), _SCHEMA),
     **dict.fromkeys(("u8", "u16", "u32", "u64"), _SCHEMA),
 }
 

@@ -111,6 +111,8 @@ class Limits:
     """Bytes that the objects coming in through one session may hold."""
     object_process: int = 256 * 2**20
     """Bytes that the objects coming in through all sessions may hold."""
+    object_spill: int = 2**30
+    """Bytes of objects coming in that may lie in files when memory is used up, where there is a folder for them."""
     object_offers: int = 64
     """Objects of one session that may be offered and not have come whole; an offer beyond waits."""
     object_idle: float = 30.0

@@ -1,10 +1,10 @@
 """How much may be under way to one peer over one path, and how fast: CUBIC (RFC 9438) that asks the queue.
 
-On a phone line most losses say nothing about how much fits. A loss counts as congestion only with a witness: a queue
-(the round trip has grown), or a round of which more was lost than this line is known to lose. In the second case nobody
-can be sure, so it is a trial: the window is made smaller and the losses are counted again. If they fell, this is a line
-with hardly a queue, and for a while every loss counts, as in plain CUBIC; if not, the losses are the line's own, and
-the window is put back.
+On a phone line most losses say nothing about how much fits. A loss counts as congestion only with a witness: a queue,
+which is a round trip that has grown. There are lines with hardly a queue, and so three more: nearly half of a round is
+lost; more is sent than before and no more arrives; or, in a trial every few thousand packets on a line that seems to
+lose for no reason, the window is made smaller and the losses vanish. Then every loss counts for a while, as in plain
+CUBIC. If they do not vanish they are the line's own, and the window is put back.
 
 A queue of more than the line's own round trip is too long: it counts as a loss does, so a line that is ours alone never
 holds a longer one. That too is a trial. If the queue does not drain when we step back, somebody else fills it; then we
@@ -21,6 +21,7 @@ from rhotwist.limits import Limits
 from rhotwist.link.cubic import BETA, PACKET, Cubic
 from rhotwist.link.round_trips import RoundTrips
 from rhotwist.link.sizes import PathSizes
+from rhotwist.link.trial import Trial
 
 #: Slow start ends when so many samples in a row are beyond this (HyStart++, RFC 9406 4.2: an eighth, 4 ms, 8).
 START_SHARE, START_TIME, START_SAMPLES = 1.125, 0.004, 4
@@ -35,10 +36,6 @@ LOSSY, REGAIN = 0.01, 1 / 16
 DRAINING = 0.9
 #: Share of a round that hardly a line loses over which anything else works.
 HEAVY = 0.4
-#: A trial of losses ends when so many would have been lost had nothing changed.
-EXPECTED = 12.0
-#: A queue that is ours shrinks to this share of its round trip or below when we step back to BETA.
-DRAINED = 0.85
 #: A line is full when this much more is sent than before, less than half of that arrives, and the share lost has
 #: grown by the second.
 FULLER, LEAP = 1.25, 0.05
@@ -52,19 +49,6 @@ HOLD, HOLD_MOST = 10.0, 80.0
 SLACK = 0.010
 #: A sender whose timer came late may catch up that much.
 CREDIT = 0.004
-
-
-class _Trial:
-    """A step back under watch: what was before it, and what was counted since."""
-
-    __slots__ = ("queue", "rounds", "share", "lost", "passed", "top", "window")
-
-    def __init__(self, window: float, top: float, *, share: float = 0.0, queue: float = 0.0) -> None:
-        self.window = window
-        self.top = top
-        self.share = share
-        self.queue = queue
-        self.rounds = self.lost = self.passed = 0
 
 
 class Controller(RoundTrips):
@@ -106,7 +90,7 @@ class Controller(RoundTrips):
         self._cubic = Cubic()
         self._excused = mono  # losses of what was sent before have had their answer
         self._usual, self._weight = 0.0, 0.0  # the share this line loses, and of how many packets that is known
-        self._trial: _Trial | None = None
+        self._trial: Trial | None = None
         self._offered: list[tuple[float, float]] = []  # packets sent and arrived in each of up to three rounds
         self._level = (0.0, 0.0)  # the same of three rounds to compare with
         self._doubtful, self._doubt = 0.0, DOUBT  # packets since losses were last tried, and when they are again
@@ -307,7 +291,7 @@ class Controller(RoundTrips):
             if inf > least > self.least + self._limits.object_queue and self._excused < mono - self.round_trip:
                 self._reduce(mono)
         elif mono >= self._crowded and inf > least > LONG_SHARE * self.least + LONG_TIME:
-            self._try(_Trial(self.window, self._cubic.top, queue=least), mono)
+            self._try(Trial(self.window, self._cubic.top, queue=least), mono)
             return
         if self._plain_least and mono >= self._plain:
             self._plain_least = 0.0
@@ -323,14 +307,14 @@ class Controller(RoundTrips):
         if tainted:
             return
         self._weight = min(self._weight + packets, 400.0)
-        self._usual += (missing / packets - self._usual) * packets / max(self._weight, packets)
+        self._usual += (missing / packets - self._usual) * min(packets / self._weight, 0.25)
         self._offered.append((packets, passed / PACKET))
         if len(self._offered) == 3 or self.slow_start and packets >= 20:
             self._compare(mono)
         if self.lossy:
             self._doubtful += packets
             if self._doubtful >= self._doubt and not self.slow_start:
-                self._try(_Trial(self.window, self._cubic.top, share=self._usual), mono)
+                self._try(Trial(self.window, self._cubic.top, share=self._usual), mono)
 
     def _compare(self, mono: float) -> None:
         """Three rounds against those before: a line to which more is sent and from which no more comes is full."""
@@ -360,38 +344,28 @@ class Controller(RoundTrips):
         self._hold = min(2 * self._hold, HOLD_MOST)
         self._doubtful, self._doubt = 0.0, DOUBT
 
-    def _try(self, trial: _Trial, mono: float) -> None:
+    def _try(self, trial: Trial, mono: float) -> None:
         if trial.share:
             self._fit(mono)
         else:
             self._reduce(mono)
         self._trial = trial
 
-    def _judge(self, trial: _Trial, passed: int, lost: int, least: float, mono: float) -> None:
-        """A round of a trial has ended; the first does not count, what it tells of was sent before the step back."""
-        trial.rounds += 1
-        if trial.rounds < 2:
-            return
-        if trial.queue:
-            self._trial = None
-            if least > DRAINED * trial.queue:
-                self._crowded = mono + self._hold
-                self._take_back(trial)
-            return
-        trial.passed += passed
-        trial.lost += lost
-        packets = (trial.passed + trial.lost) / PACKET
-        expected = packets * trial.share
-        if expected < EXPECTED and trial.rounds < 10:
+    def _judge(self, trial: Trial, passed: int, lost: int, least: float, mono: float) -> None:
+        helped = trial.verdict(passed, lost, least)
+        if helped is None:
             return
         self._trial = None
-        if trial.lost / PACKET < expected / 3:
-            self._plainly(mono)
-        else:
+        if not helped:
             self._take_back(trial)
-            self._doubtful, self._doubt = 0.0, 4 * self._doubt
+            if trial.queue:
+                self._crowded = mono + self._hold
+            else:
+                self._doubtful, self._doubt = 0.0, 4 * self._doubt
+        elif not trial.queue:
+            self._plainly(mono)
 
-    def _take_back(self, trial: _Trial) -> None:
+    def _take_back(self, trial: Trial) -> None:
         self.window = max(self.window, trial.window)
         self._cubic.top = max(trial.top, trial.window)
         self._cubic.rest()

@@ -34,7 +34,7 @@ MISSED = 8
 #: Round trips below this are short beside the wait of an ack (``Limits.object_ack``).
 SHORT = 0.02
 #: Windows below this hold less than three times what is acknowledged at once anyway.
-NARROW = 270_000
+NARROW = 400_000
 #: The longest pause between two signs of life while something is under way.
 PAUSE = 1.0
 
@@ -48,8 +48,8 @@ class ObjectOut:
 
     __slots__ = (
         "_alive_from", "_alive_last", "_batches", "_beat_at", "_beaten", "_beats", "_control", "_copied", "_copy_at",
-        "_counter", "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done",
-        "failed", "halved", "seal", "sent_bytes", "size",
+        "_counter", "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos", "_sent_at",
+        "_spend", "done", "failed", "halved", "seal", "sent_bytes", "size",
     )  # fmt: skip
 
     def __init__(
@@ -105,12 +105,9 @@ class ObjectOut:
 
     def close(self, reason: str | None = None) -> None:
         """Give it up, or let go of what is done: nothing is under way any more and the key is erased."""
-        pieces = self._pieces
-        self._control.gone(pieces.lose(pieces.flying))
-        pieces.lost = 0
+        self._control.gone(self._pieces.lose(self._pieces.flying))
         if reason is not None and not self.done:
             self.failed = self.failed or reason
-        self._batches.forget_all()
         self.seal.erase()
 
     # --- going out
@@ -128,7 +125,7 @@ class ObjectOut:
         if not self._open:
             count = min(count, int((self._limits.object_flight - self.sent_bytes) // size) or not self.sent_bytes)
         if count <= 0:
-            return self._probe(mono) if self._open else []
+            return self._probe(mono)
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
         left = control.window - control.inflight - count * pieces.stride
         full = control.least < SHORT and control.window < NARROW and left < pieces.stride
@@ -150,6 +147,11 @@ class ObjectOut:
         if waiting and self._control.has_room(size) and (self._open or self._first_flight_left(size)):
             times.append(self._control.next_send)
         return min(times)
+
+    @property
+    def stalled(self) -> bool:
+        """It has something to send, and the window no room for it."""
+        return self._pieces.waiting and not self._control.has_room(self._pieces.stride + OBJECT_OVERHEAD)
 
     def beat_due(self, mono: float) -> bool:
         """Whether a Beat goes now: nothing was heard for a while. It is taken for sent."""

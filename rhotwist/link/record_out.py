@@ -26,6 +26,7 @@ class RecordOut:
 
     size_class = RECORD_CLASS
     failed: str | None = None
+    stalled = False
 
     def __init__(self, data: bytes, *, eager: bool) -> None:
         """eager lets it go right behind its offer, without waiting whether the peer has room."""

@@ -71,36 +71,50 @@ class Inbound:
 
         Raises BadPacket, and is not to be fed again then.
         """
-        rest = self._rest
-        if rest:
-            rest += data
-            if len(rest) < self._need:
-                return
-        view = memoryview(rest or data)
-        at, end = 0, len(view)
+        view, at, end = memoryview(data), 0, len(data)
         datagrams: list[bytes] = []
         while True:
             if self._skip:
-                step = min(self._skip, end - at)
-                self._skip -= step
-                at += step
-            self._need = self._wanted(view, at)
-            if end - at < self._need:
+                stop = min(at + self._skip, end)
+                self._skip -= stop - at
+                at = stop
+            if self._rest:
+                at = self._fill(view, at)
+                step = memoryview(self._rest)
+            else:
+                self._need = self._wanted(view, at)
+                step = view[at : at + self._need]
+                at += len(step)
+            if len(step) < self._need:
                 break
-            stop = at + self._need
+            self._rest = bytearray()
             if self._size and self._use is not None:
-                yield self._opened(self._use, view[at:stop])
-            elif view[at] == DATAGRAM:
-                datagrams.append(bytes(view[at + HEAD_SIZE : stop]))
+                yield self._opened(self._use, step)
+            elif step[0] == DATAGRAM:
+                datagrams.append(bytes(step[HEAD_SIZE:]))
             else:
                 if datagrams:
                     yield datagrams
                     datagrams = []
-                self._begin(view[at:stop], find)
-            at = stop
-        self._rest = bytearray(view[at:])
+                self._begin(step, find)
+        if not self._rest:
+            self._rest = bytearray(step)
         if datagrams:
             yield datagrams
+
+    def _fill(self, view: memoryview, at: int) -> int:
+        """Add to what has begun until its step is whole or nothing is left; where the next one starts."""
+        rest = self._rest
+        while True:
+            add = view[at : at + self._need - len(rest)]
+            rest += add
+            at += len(add)
+            if len(rest) < self._need:
+                return at
+            need = self._wanted(rest, 0)
+            if need == self._need:
+                return at
+            self._need = need
 
     def skip(self) -> None:
         """Nobody wants the rest of the record under way: let it go by, unopened and unkept."""
@@ -109,7 +123,7 @@ class Inbound:
             self._skip += plain + TAG_SIZE
             self._advance(plain)
 
-    def _wanted(self, view: memoryview, at: int) -> int:
+    def _wanted(self, view: memoryview | bytearray, at: int) -> int:
         """Bytes that must be here for the next step. Raises BadPacket for a frame that may not come, by its head."""
         if self._size:
             return piece_size(self._size, self._at) + TAG_SIZE

@@ -57,6 +57,8 @@ class PathSizes:
 
     def failed(self, size_class: int, mono: float) -> None:
         """Packets of that class do not pass: nothing so large is tried for a while."""
+        if size_class < 1:
+            return  # no probe is under way, or none is smaller
         self._bad = size_class
         self._again = mono + self._limits.object_probe_again
         self.best = min(self.best, size_class - 1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from socket import SOCK_STREAM, socket
 from typing import Any, Protocol
@@ -45,7 +45,7 @@ PULL = 256 * 1_024
 READ = 256 * 1_024
 #: Seconds that connecting may take. What waits for it is repeated by those who wait for an answer.
 CONNECTING = 10.0
-#: Seconds that ``close`` waits for the last bytes to leave.
+#: Seconds that the last bytes of a connection have to leave.
 LEAVING = 1.0
 
 COUNTERS = ("streams_taken", "streams_made", "streams_refused", "streams_unreachable", "streams_dropped")
@@ -78,6 +78,7 @@ class Connection(TwistedProtocol):
         self._full = True  # the transport wants no more: there is none yet
         self._deaf = False
         self._ended: Deferred[None] = Deferred()
+        self._late: Any = None
 
     # --- what Twisted calls
 
@@ -103,6 +104,8 @@ class Connection(TwistedProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It has ended."""
         self._full = True
+        if self._late is not None and self._late.active():
+            self._late.cancel()
         self._carrier.lost(self)
         if not self._ended.called:
             self._ended.callback(None)
@@ -169,25 +172,32 @@ class Connection(TwistedProtocol):
             self.transport.abortConnection()
 
     def leave(self) -> Deferred[None]:
-        """End it when what was written has gone. Fires when it has ended."""
+        """End it when what was written has gone, or after ``LEAVING`` seconds. Fires when it has ended."""
         if self.transport is None or self._ended.called:
             return succeed(None)
         self.flush()
         self._full = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+        if not self._ended.called and self._late is None:  # a peer that does not read would hold it for ever
+            self._late = self._carrier.later(LEAVING, self.abort)
         return self._ended
 
 
-def _abort(connections: list[Connection]) -> None:
-    for connection in connections:
-        connection.abort()
+def tcp(reactor: Any, host: str, port: int) -> Any:
+    """A client endpoint for an IP address as text and a port."""
+    kind = TCP6ClientEndpoint if is_ipv6(host) else TCP4ClientEndpoint
+    return kind(reactor, host, port, timeout=CONNECTING)
 
 
 class _Incoming(Factory):
     """Takes connections, as many as there is room for."""
 
     noisy = False
+
+    def logPrefix(self) -> str:
+        """How log lines of its ports begin."""
+        return "rhotwist-tcp"
 
     def __init__(self, carrier: StreamCarrier) -> None:
         self._carrier = carrier
@@ -218,6 +228,8 @@ class StreamCarrier:
 
     def __init__(self, carrier: int, core: Core, driver: Driver, reactor: Any, *, limits: Limits) -> None:
         self.index = carrier
+        #: Makes the endpoint of an IP address and port; another one goes by a proxy.
+        self.endpoint: Callable[[Any, str, int], Any] = tcp
         self.limits = limits
         self.counters = driver.counters
         self.closed = False
@@ -239,6 +251,10 @@ class StreamCarrier:
     def mono(self) -> float:
         """What the monotonic clock shows."""
         return self._driver.now().mono
+
+    def later(self, seconds: float, call: Callable[[], None]) -> Any:
+        """Call something later."""
+        return self._reactor.callLater(seconds, call)
 
     # --- taking connections
 
@@ -303,8 +319,7 @@ class StreamCarrier:
         connection = Connection(self, path, self._core.attach(path, self._driver.now(), ours=True))
         self._connections[address] = connection
         self.counters["streams_made"] += 1
-        kind = TCP6ClientEndpoint if is_ipv6(host) else TCP4ClientEndpoint
-        connecting: Deferred[Any] = kind(self._reactor, host, port, timeout=CONNECTING).connect(_Outgoing(connection))
+        connecting: Deferred[Any] = self.endpoint(self._reactor, host, port).connect(_Outgoing(connection))
 
         def failed(failure: Failure) -> None:
             self.counters["streams_unreachable"] += 1
@@ -376,7 +391,7 @@ class StreamCarrier:
     # --- the end
 
     def close(self) -> None:
-        """Take none any more, and end all when what was said has left, or after ``LEAVING`` seconds."""
+        """Take none any more, and leave all; ``left`` tells when they have ended."""
         if self.closed:
             return
         self.closed = True
@@ -385,11 +400,7 @@ class StreamCarrier:
         leaving = [connection.leave() for connection in open_]
         for connection in open_:
             self._forget(connection)
-        ended: Deferred[Any] = DeferredList([*stopping, *leaving])
-        if not ended.called:
-            late = self._reactor.callLater(LEAVING, _abort, open_)
-            ended.addCallback(lambda _: late.cancel() if late.active() else None)
-        ended.addCallback(self._all_left)
+        DeferredList([*stopping, *leaving]).addCallback(self._all_left)
 
     def _all_left(self, _: object) -> None:
         waiting, self._waiting = self._waiting or [], None

@@ -10,11 +10,11 @@ returns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rhotwist.errors import BadPacket, Cancelled, Closed, LocalError, NotProven, Refused, SessionLost, TableFull
 from rhotwist.event.pending import Event
-from rhotwist.keys.pair import SeedKey, check_key
+from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.link.gate import Pending
 from rhotwist.link.messages import RATCHET, Challenge, Close, CloseReason, Have, Offer, Proofs, Prove, Reach, Welcome
@@ -24,6 +24,7 @@ from rhotwist.node import answering, asking, opening, speaking, streams, taking,
 from rhotwist.node.connecting import Connecting
 from rhotwist.node.digest import digest
 from rhotwist.node.jobs import Admit, Admitted, Call, Job, Solve
+from rhotwist.node.knowing import Knowing
 from rhotwist.node.objects import Objects
 from rhotwist.node.state import Ask, Dialing, Sibling, State
 from rhotwist.node.streams import Streams
@@ -41,22 +42,25 @@ _LEAST_SMALL = HEADER + TAG_SIZE
 _SMALL, _OBJECT, _ANSWERED, _SAID = SMALL, OBJECT, Answered, Said
 
 
-class Node(Connecting):
+class Node(Knowing, Connecting):
     """The sans-I/O core of one process: one Ed25519 key, any number of sessions.
 
     order are the cipher suites it offers and takes, best first. shared are the stateless secrets it has in common with
     siblings, where a newcomer is sent when there is no room. private_net takes private addresses from the net too.
+    spill gives room for an object of so many bytes when memory is used up.
     """
 
     def __init__(
         self, key: SeedKey, *, rng: Rng, limits: Limits = Limits(), kem: Kem = ML_KEM_768,
         suites: tuple[int, ...] = DEFAULT_ORDER, shared: StatelessSecrets | None = None,
         siblings: tuple[Sibling, ...] = (), private_net: bool = False,
+        spill: Callable[[int], memoryview | None] | None = None,
     ) -> None:  # fmt: skip
         self._state = State(
             key, limits=limits, rng=rng, kem=kem, order=suites, secrets=shared or StatelessSecrets.alone(rng),
             siblings=tuple(sibling for sibling in siblings if sibling.key != key.public), private_net=private_net,
         )  # fmt: skip
+        self._state.spill = spill
         for schema in (Prove, Proofs, Reach, Offer, Have):
             self._state.vocabulary.add(schema)
 
@@ -74,37 +78,6 @@ class Node(Connecting):
     def counters(self) -> dict[str, int]:
         """What happened so far: datagrams dropped by reason, handshakes by outcome. The node's own dict: read it."""
         return self._state.counters
-
-    # --- what it speaks --------------------------------------------------------------------------------------------
-
-    def handle(self, schema: type[Schema], *, watch: bool = False) -> None:
-        """Messages of this schema become Call jobs from now on, and with watch Arriving jobs before. Raises
-        SchemaClash."""
-        self._state.vocabulary.add(schema)
-        if issubclass(schema, Request):
-            self._state.vocabulary.add(schema.reply)
-        self._state.handled[schema.identifier] = schema
-        if watch:
-            self._state.watched.add(schema.identifier)
-
-    def admit(self, peer: bytes, on: bool = True) -> None:
-        """Take objects up to ``Limits.object_max`` from whoever holds this key, as from those we call ourselves."""
-        if on:
-            self._state.peers.add(check_key(peer))
-        else:
-            self._state.peers.discard(peer)
-
-    def add_wallet(self, wallet: SeedKey) -> None:
-        """A wallet is hot here: messages to it are taken, and its proof is given to an initiator that asks for it."""
-        self._state.wallets[wallet.public] = wallet
-
-    def drop_wallet(self, public: bytes) -> None:
-        """The wallet is not hot here any more. Sessions that have its proof may go on speaking to it until they end."""
-        self._state.wallets.pop(public, None)
-
-    def learn_token(self, server: bytes, token: bytes) -> None:
-        """An address token kept from an earlier run: it saves the next connect to server a round trip, once."""
-        self._state.tokens[self.public, server] = token
 
     # --- requests of ours ------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ that went as an object is held, as one that the peer is working at: its answer w
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 
 from rhotwist.errors import BadPacket, Overloaded, Refused, RequestFailed, SessionLost
@@ -37,6 +38,8 @@ from rhotwist.wire.schema import Schema
 PAUSE, PAUSE_MOST = 0.25, 8.0
 #: Bytes that one session adds to one turn: others have their turn, and small packets slip in between.
 TURN = 1 << 18
+#: An object whose key has room for fewer packets than this is offered anew, under another.
+SPENT = 64
 _UNPROVEN = "the peer says that it has what was never sent"
 _WHY: dict[int, str] = {
     GoneReason.CANCELLED: "the peer wants it no more",
@@ -102,6 +105,7 @@ def _begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     parcel.offer = ask
     objects.offers[ask.hashcode] = parcel
     objects.out[parcel.id] = parcel
+    objects.heard.add(parcel.id)
     objects.bytes_out += len(parcel.data)
     asking.submit(state, session, ask, mono)
 
@@ -111,6 +115,7 @@ def _offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mo
     parcel.offer = None
     if parcel.out is None or parcel.id not in objects.out:
         return
+    objects.heard.add(parcel.id)
     if isinstance(outcome, Have):
         try:
             parcel.out.have(outcome.bitmap, mono)
@@ -173,6 +178,7 @@ def acked(state: State, session: Session, ack: Ack, mono: float) -> None:
         state.counters["ack late"] += 1
         return
     state.stirred[objects] = None
+    objects.heard.add(ack.id)
     if parcel.anew and parcel.offer is not None:
         return  # Have, which says what is there from before, was lost: it is on its way again
     try:
@@ -341,45 +347,63 @@ def _from_line(state: State, objects: Objects, mono: float) -> None:
 
 
 def _pump(state: State, objects: Objects, mono: float) -> list[bytes]:
-    """A quantum of each object in turn, while any has one."""
+    """A quantum of each object in turn while there is room. When their time has come each is looked at; in between,
+    when an ack has come, no more of them than it takes to fill the window.
+    """
+    all_due, looked = objects.due is None, objects.heard
     run: list[bytes] = []
     size = 0
-    ready = [parcel for parcel in objects.out.values() if parcel.out is not None]
-    while ready and size < TURN:
-        still = []
-        for parcel in ready:
-            if parcel.out is None:
-                continue
-            if not recording.pump(state, objects, parcel, mono):
-                _take_back(objects, parcel)
-                objects.line.appendleft(parcel)
-                state.schedule(objects, mono)
-                continue
-            burst = parcel.out.burst(mono)
-            if burst:
-                run += burst
-                size += len(burst) * len(burst[0])
-                still.append(parcel)
-            elif parcel.out.failed is not None:
-                _failed(state, objects, parcel, mono)
-            elif parcel.out.beat_due(mono):
-                _tell(state, objects.session, Beat(id=parcel.id))
-        ready = still
+    waiting = deque(objects.out)
+    while waiting and size < TURN:
+        id = waiting.popleft()
+        parcel = objects.out.get(id)
+        if parcel is None or parcel.out is None:
+            continue
+        looked.add(id)
+        if not recording.pump(state, objects, parcel, mono):
+            _take_back(objects, parcel)
+            objects.line.appendleft(parcel)
+            state.schedule(objects, mono)
+            continue
+        burst = parcel.out.burst(mono)
+        if burst:
+            run += burst
+            size += len(burst) * len(burst[0])
+            objects.out[id] = objects.out.pop(id)  # the others first when there is room again
+            waiting.append(id)
+        elif parcel.out.failed is not None:
+            _failed(state, objects, parcel, mono)
+        elif parcel.out.beat_due(mono):
+            _tell(state, objects.session, Beat(id=id))
+        elif not all_due and parcel.out.stalled:
+            break
+    if all_due:
+        looked.update(waiting)
     return run
 
 
 def _failed(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
-    why = parcel.out.failed if parcel.out is not None else ""
+    out = parcel.out
+    why = out.failed if out is not None else ""
+    if isinstance(out, ObjectOut) and out.seal.sealed + SPENT > state.limits.object_seals_max:
+        _withdraw_offer(state, objects, parcel, mono)
+        _take_back(objects, parcel)
+        parcel.anew = True
+        objects.line.appendleft(parcel)
+        state.schedule(objects, mono)
+        return
     error = SessionLost(f"the object could not be sent: {why}")
     give_up(state, objects, parcel, GoneReason.NO_WAY, error, mono)
 
 
 def due(objects: Objects, mono: float) -> float:
-    """When the next turn is wanted."""
+    """When the next turn is wanted, as far as those know that this turn was about; the others have said so before."""
     when = inf
-    for parcel in objects.out.values():
-        if parcel.out is not None and (next_ := parcel.out.deadline()) is not None:
+    for id in objects.heard:
+        parcel = objects.out.get(id)
+        if parcel is not None and parcel.out is not None and (next_ := parcel.out.deadline()) is not None:
             when = min(when, next_)
+    objects.heard.clear()
     for parcel in objects.line:
         if parcel.again > mono:
             when = min(when, parcel.again)

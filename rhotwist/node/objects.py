@@ -108,18 +108,20 @@ class Objects:
     line are parcels that wait for room, out those on their way by id, offers those whose offer is unanswered by its
     hashcode. incoming are arrivals by id, over what came whole lately by its hash. owed are bytes that handlers hold,
     by the request they have not answered. Until the turn ends: fresh requests, what became of offers (answered),
-    requests that were settled or that nobody waits for any more (withdrawn), arrivals of which something came.
+    requests that were settled or that nobody waits for any more (withdrawn), arrivals of which something came
+    (touched), ids of parcels whose deadline may be another now (heard).
     """
 
     __slots__ = (
-        "answered", "bytes_out", "controllers", "due", "fresh", "incoming", "last_id", "line", "next_in", "offers",
-        "out", "over", "owed", "path", "reserved", "session", "settled", "touched", "withdrawn",
+        "answered", "bytes_out", "controllers", "due", "fresh", "heard", "incoming", "last_id", "line", "next_in",
+        "offers", "out", "over", "owed", "path", "reserved", "session", "settled", "touched", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.due: float | None = None
         self.fresh: list[Ask] = []
+        self.heard: set[int] = set()
         self.line: deque[Parcel] = deque()
         self.out: dict[int, Parcel] = {}
         self.offers: dict[int, Parcel] = {}

@@ -17,6 +17,7 @@ from rhotwist.link.session import Session
 from rhotwist.moment import Moment
 from rhotwist.node.jobs import Hang
 from rhotwist.secret.stream_seal import StreamSeal
+from rhotwist.secret.table import GRAIN
 from rhotwist.wire.datagram import Path
 from rhotwist.wire.packet import HEADER
 
@@ -91,7 +92,7 @@ class Stream:
         """Why it has to end now, "" if it does not."""
         limits = self._limits
         self._old = (self._old or mono) if self.inbound.behind else None
-        if mono - self.used >= limits.stream_close:
+        if mono - self.used >= limits.stream_close and not self.outbound:
             return "idle"
         if not self.proven and mono - self.began >= limits.half_open_life:
             return "unproven"
@@ -171,6 +172,10 @@ def feed(state: State, stream: Stream, data: bytes, moment: Moment, take: Taker)
                 if session is None:
                     raise BadPacket("unknown")
                 session.heard = mono
+                session.redialled = False
+                if mono >= session.touched + GRAIN:
+                    session.touched = mono
+                    state.sessions.touch(session.code, mono)
                 if not take(session, event):
                     stream.inbound.skip()
                 continue

@@ -141,7 +141,7 @@ class Ratchet:
             return False
         if self._first is None:
             self._first = mono
-        return seals >= self._limits.ratchet_seals or mono >= self._first + self._age
+        return max(seals, self._seal.pieces) >= self._limits.ratchet_seals or mono >= self._first + self._age
 
     def expired(self, mono: float) -> bool:
         """Whether the peer has owed a step for a day: the session's keys are to be erased."""

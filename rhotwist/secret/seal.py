@@ -63,12 +63,12 @@ class PacketSeal:
 
     sent is the counter of the last packet sealed, newest the highest opened (-1 before the first). epoch counts from 0
     and rises when a packet of the next epoch opens; ``turned`` is set then, for the ratchet to see. peer_code is the
-    receiver's hashcode in what we send.
+    receiver's hashcode in what we send. pieces counts what our streams have sealed in the epoch that we send under.
     """
 
     __slots__ = (
         "_before", "_encrypt", "_initiator", "_keys", "_last", "_next", "_open_head", "_decrypt", "_seals_max", "_seen",
-        "_send_head", "_start", "_suite", "epoch", "newest", "own_code", "peer_code", "sent", "turned",
+        "_send_head", "_start", "_suite", "epoch", "newest", "own_code", "peer_code", "pieces", "sent", "turned",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +88,7 @@ class PacketSeal:
         self._decrypt: _Cipher | None = None
         self.own_code = own_code
         self.peer_code = peer_code
-        self.epoch = 0
+        self.epoch = self.pieces = 0
         self.turned = False
         self.sent = counter_start - 1
         self.newest = -1
@@ -224,6 +224,7 @@ class PacketSeal:
 
     def _send_under(self, epoch: int) -> None:
         self._send_head = _head(epoch)
+        self.pieces = 0
         self._start = self.sent
         self._last = min(self.sent + self._seals_max, _COUNTER)
 

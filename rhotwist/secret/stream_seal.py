@@ -52,19 +52,17 @@ def room_of(size: int) -> int:
 class StreamSeal:
     """The streams of one session, both directions. Made when the first is used.
 
-    pieces counts what was sealed under the present key, number the last USE made (-1 before the first).
+    number is the last USE made, -1 before the first; ``PacketSeal.pieces`` counts what the present key has sealed.
     """
 
-    __slots__ = ("_epoch", "_newest", "_seal", "_seals_max", "_seen", "number", "pieces")
+    __slots__ = ("_newest", "_seal", "_seals_max", "_seen", "number")
 
     def __init__(self, seal: PacketSeal, seals_max: int = SEALS_MAX) -> None:
         self._seal = seal
         self._seals_max = seals_max
-        self._epoch = -1
         self._newest = -1
         self._seen = 0
         self.number = -1
-        self.pieces = 0
 
     @property
     def epoch(self) -> int:
@@ -76,17 +74,15 @@ class StreamSeal:
         if self.number + 1 >= NUMBERS:
             raise KeySpent(f"{NUMBERS} uses of streams in one session")
         epoch, key = self._seal.stream_out()
-        if epoch != self._epoch:
-            self._epoch, self.pieces = epoch, 0
         self.count()
         self.number += 1
         return Outward(self, self._seal, self.number, epoch, key)
 
     def count(self) -> None:
         """One more seal under the present key. Raises KeySpent when it has made as many as it may."""
-        if self.pieces >= self._seals_max:
-            raise KeySpent(f"{self.pieces} pieces sealed under one key, the limit")
-        self.pieces += 1
+        if self._seal.pieces >= self._seals_max:
+            raise KeySpent(f"{self._seal.pieces} pieces sealed under one key, the limit")
+        self._seal.pieces += 1
 
     def take(self, body: bytes) -> Inward:
         """Read the 24 bytes behind the head of a USE. Raises BadPacket: epoch, replay or tag; nothing has changed."""

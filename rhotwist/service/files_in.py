@@ -16,6 +16,8 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from rhotwist.control import explain
+from rhotwist.control.values import Problem
 from rhotwist.errors import BadPacket, DiskFull, Refused, StoreError
 from rhotwist.limits import Limits
 from rhotwist.link import file_plan
@@ -87,6 +89,7 @@ class Receiver:
         self._world = world
         self._coming: dict[int, Coming] = {}
         self._waiting: dict[int, list[Deferred[None]]] = {}
+        self.problems: dict[int, Problem] = {}
         self.admit: Callable[[bytes, bool], None] = lambda peer, on: None
 
     def sweep(self) -> None:
@@ -120,8 +123,8 @@ class Receiver:
             whole = file_plan.plan_size(row.name, row.total, row.part)
             if len(body.data) != min(row.part, whole - body.index * row.part) or not body.data:
                 raise Refused(FileRefusal.WRONG, f"piece {body.index} of the plan has another length")
-            await self._kept(self._world.soon(self._store.put_page(row.number, body.index, body.data)))
-            await self._kept(self._lock(coming, self._assemble))
+            await self._kept(self._world.soon(self._store.put_page(row.number, body.index, body.data)), row.number)
+            await self._kept(self._lock(coming, self._assemble), row.number)
         return PartHere(index=body.index)
 
     async def part(self, call: Call[FilePart]) -> PartHere:
@@ -131,7 +134,7 @@ class Receiver:
         if plan is None or body.index >= plan.count:
             raise Refused(FileRefusal.UNKNOWN, f"no part {body.index} is wanted now")
         if not coming.have >> body.index & 1:
-            await self._kept(self._take(coming, plan, body.index, body.data))
+            await self._kept(self._take(coming, plan, body.index, body.data), coming.row.number)
         return PartHere(index=body.index)
 
     async def cancelled(self, call: Call[FileCancel]) -> FileForgotten:
@@ -237,7 +240,7 @@ class Receiver:
         if coming is None:
             coming = self._coming[row.number] = Coming(row, PartFile(self._folder, row.number))
         if not coming.ready:
-            await self._kept(self._lock(coming, self._look))
+            await self._kept(self._lock(coming, self._look), row.number)
         return coming
 
     async def _look(self, coming: Coming) -> None:
@@ -298,7 +301,7 @@ class Receiver:
             return FileStand(stage=FileStage.PLANNING, here=file_plan.pack_bits(bits, pieces_of(row)))
         if file_plan.missing(coming.have, plan.count):
             return FileStand(stage=FileStage.TAKING, here=file_plan.pack_bits(coming.have, plan.count))
-        await self._kept(self._lock(coming, self._deliver))
+        await self._kept(self._lock(coming, self._deliver), row.number)
         return FileStand(stage=FileStage.DONE)
 
     async def _deliver(self, coming: Coming) -> None:
@@ -316,6 +319,7 @@ class Receiver:
 
     def _let_go(self, number: int) -> None:
         """A file comes no more: its senders are strangers again, unless another of theirs does."""
+        self.problems.pop(number, None)
         coming = self._coming.pop(number, None)
         others = {peer for other in self._coming.values() for peer in other.peers}
         for peer in coming.peers - others if coming else ():
@@ -350,15 +354,20 @@ class Receiver:
 
         return coming.lock.run(locked)
 
-    async def _kept(self, work: Awaitable[R]) -> R:
-        """What work gives; a disk that fails is told to the owner in the log and to the sender in few words."""
+    async def _kept(self, work: Awaitable[R], number: int = 0) -> R:
+        """What work gives; a disk that fails is told to the owner of that transfer, and to the sender in few words."""
         try:
-            return await work
+            given = await work
         except StoreError as error:
-            self._log.error("a file that comes cannot be kept: {why}", why=str(error))
+            problem = explain.to_problem(explain.store(error))
+            if self.problems.get(number) != problem:
+                self._log.error("a file that comes cannot be kept: {why}", why=str(error))
+            self.problems[number] = problem
             full = isinstance(error, DiskFull)
             words = "its receiver's disk is full" if full else "its receiver cannot write it to the disk"
             raise Refused(FileRefusal.NO_ROOM, words) from None
+        self.problems.pop(number, None)
+        return given
 
 
 def _plan(data: bytes, row: Transfer) -> FilePlan | None:

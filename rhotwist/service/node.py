@@ -29,6 +29,7 @@ from rhotwist.service.claim import Claim
 from rhotwist.service.control_server import ControlSite, Handler
 from rhotwist.store import tokens
 from rhotwist.store.database import Database
+from rhotwist.store.spill import Spill
 from rhotwist.wire.datagram import pack_address
 
 R = TypeVar("R")
@@ -60,6 +61,7 @@ class NodeService(service.Service):
                 for member in siblings.others(self.claim.key.public)
             ) if siblings else (),
             private_net=self.settings.private_net,
+            spill=Spill(self.claim.lock.path.parent / "spill", limits),
         )  # fmt: skip
         return RhoNode(core, self._reactor, limits=limits)
 

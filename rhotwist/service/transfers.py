@@ -160,8 +160,11 @@ class FileService:
         return values.TransferList(tuple([await self._resume(row, ask.at) for row in rows]))
 
     async def _resume(self, row: Transfer, at: str) -> values.TransferRow:
-        if row.number in self._going:
+        going = self._going.get(row.number)
+        if going is not None and row.state != transfers.PAUSED:
             return self._told(row)
+        if going is not None:  # it has just stopped, and the last of it is still under way
+            await _ended(going.working)
         hot = self._keystore.hot_by_key(row.source)
         if hot is None:
             raise trouble.WALLET_LOCKED(name=self._name(row.source))
@@ -289,6 +292,13 @@ class FileService:
                 self._keystore.touch(hot)
         return values.TransferList(tuple(map(self._told, rows)))
 
+    def health(self) -> tuple[str, ...]:
+        """What an owner should know of his files without asking, each in a line."""
+        paused = sum(row.outgoing and row.state == transfers.PAUSED for row in self.store.open())
+        failing = sorted(number for number in self.receiver.problems if number)
+        lines = [f"files that stand still: {paused}; rho resume goes on with them"] if paused else []
+        return (*lines, *(f"file {number} cannot be kept: {self.receiver.problems[number].why}" for number in failing))
+
     def _rows(self, numbers: Iterable[int]) -> list[Transfer]:
         found = []
         for number in numbers:
@@ -301,19 +311,33 @@ class FileService:
     def _told(self, row: Transfer) -> values.TransferRow:
         going = self._going.get(row.number)
         done = going.sender.done if going else row.done if row.outgoing else self.receiver.done(row)
+        # Why it stopped is known a moment after its row says that it did.
+        state = transfers.GOING if going and row.state == transfers.PAUSED else row.state
         done = row.total if row.state == transfers.DONE else min(done, max(0, row.total - 1))
         ours, theirs = (row.source, row.destination) if row.outgoing else (row.destination, row.source)
         return values.TransferRow(
             number=row.number, outgoing=row.outgoing, wallet=self._name(ours), peer=_address(theirs), name=row.name,
-            total=row.total, done=done, state=row.state, why=row.why, place=row.place, at=row.at, root=row.root.hex(),
+            total=row.total, done=done, state=state, why=row.why, place=row.place, at=row.at, root=row.root.hex(),
             begun_at=row.begun + EPOCH_2020, ended_at=None if row.ended is None else row.ended + EPOCH_2020,
-            problem=self._problems.get(row.number),
+            problem=self._problems.get(row.number) or self.receiver.problems.get(row.number),
         )  # fmt: skip
 
     def _name(self, public: bytes) -> str:
         hot = self._keystore.hot_by_key(public)
         address = _address(public)
         return hot.name if hot else {row.address: row.name for row in self._keystore.rows()}.get(address, address)
+
+
+def _ended(working: Deferred[None]) -> Deferred[None]:
+    """Fires when working is over, however; cancelling this one leaves working alone."""
+    over: Deferred[None] = Deferred()
+
+    def pass_on(result: Any) -> Any:
+        over.callback(None)
+        return result
+
+    working.addBoth(pass_on)
+    return over
 
 
 def _address(public: bytes) -> str:

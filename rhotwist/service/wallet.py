@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
@@ -113,7 +114,8 @@ class WalletService(NodeService):
         """How this process is, and its wallets."""
         uptime = now().mono - self._began
         told, rows = self.node.status(), self.keystore.rows()
-        return status.describe(self.settings, self.node.public, told, uptime=uptime, wallets=rows)
+        found = status.describe(self.settings, self.node.public, told, uptime=uptime, wallets=rows)
+        return attrs.evolve(found, health=found.health + self.files.health())
 
     async def add(self, ask: values.WalletAdd) -> values.WalletState:
         """Make a wallet's file."""

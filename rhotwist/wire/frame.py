@@ -59,7 +59,7 @@ class Answered(NamedTuple):
     schema: int
     answers: bytes
     random: bytes
-    body: bytes
+    body: bytes | memoryview
 
 
 Frame = Control | Said | Answered | None

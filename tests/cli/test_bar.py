@@ -69,6 +69,8 @@ class LineTests(SynchronousTestCase):
             said = line([evil], 9e6, columns)
             self.assertLessEqual(len(said), columns)
             self.assertNotIn("\x1b", said)
+        self.assertIn("… ", line([evil], 9e6, 100))
+        self.assertIn("s left", line([evil], 9e6, 100))
 
 
 class BarTests(SynchronousTestCase):

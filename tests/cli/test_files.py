@@ -135,48 +135,97 @@ class ReceiveTests(FilesCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.coming = attrs.evolve(GOING, outgoing=False, place="/d", peer=ALICE)
+        self.offer = attrs.evolve(GOING, outgoing=False, place="", peer=ALICE, state="offered", wallet="bob")
+        self.coming = attrs.evolve(self.offer, place="/d", state="going")
         self.there = attrs.evolve(self.coming, state="done", done=1000, place="/d/film.mkv")
 
-    def test_it_waits_takes_what_comes_and_ends_when_that_is_there(self) -> None:
+    def serve(self, *listed: Any, followed: Any = None) -> list[Any]:
+        """A process that lists these, then follows what was taken to its end; what it was asked to take."""
+        lists, follows = self.turns(*listed), self.turns(*(followed or (rows(self.coming), rows(self.there))))
         asked = self.process("wallet", {
-            verbs.FILE_RECEIVE: self.turns(rows(), rows(), rows(self.coming), rows(self.coming), rows()),
-            verbs.TRANSFERS: self.turns(rows(self.coming), rows(self.there)),
+            verbs.TRANSFERS: lambda said: follows(said) if said["numbers"] else lists(said),
+            verbs.FILE_RECEIVE: rows(self.coming),
         })  # fmt: skip
-        printed = self.rho("receive", "--into", str(self.home), "--from", ALICE, "--wallet", "bob")
-        self.assertEqual({"into": str(self.home), "wallet": "bob", "sender": ALICE, "numbers": []}, asked[0])
+        self.taken = lambda: [said for said in asked if "into" in said]
+        return asked
+
+    def test_it_waits_takes_what_comes_and_ends_when_that_is_there(self) -> None:
+        self.serve(rows(), rows(), rows(DONE, self.offer), rows(self.coming), rows(self.there))
+        printed = self.rho("receive", "--into", str(self.home), "--from", ALICE)
+        self.assertEqual([{"into": str(self.home), "wallet": "", "sender": "", "numbers": [3]}], self.taken())
         self.assertEqual(0, printed.status)
         self.assertEqual(f"/d/film.mkv  1000 B from {ALICE} (root {'ab' * 32})\n", printed.out)
         self.assertIn("waiting for files", printed.err)
         self.assertIn(f"film.mkv, 1000 B, from {ALICE}", printed.err)
 
     def test_a_relative_folder_is_that_of_the_shell(self) -> None:
-        asked = self.process("wallet", {verbs.FILE_RECEIVE: rows(self.coming), verbs.TRANSFERS: rows(self.there)})
+        self.serve(rows(self.offer))
         self.rho("receive", "3")
-        self.assertTrue(asked[0]["into"].startswith("/"))
-        self.assertEqual([3], asked[0]["numbers"])
+        self.assertTrue(self.taken()[0]["into"].startswith("/"))
+
+    def test_what_is_for_others_or_from_others_is_not_taken(self) -> None:
+        for more in (("--from", BOB), ("--wallet", "carol", "--yes"), ("4",)):
+            self.serve(rows(self.offer))
+            self.assertEqual(130, self.rho("receive", *more, "--timeout", "0.01").status)
+            self.assertEqual([], self.taken())
+            self.doCleanups()
+            self.setUp()
+
+    def test_a_person_is_asked_about_each_file_of_whom_nothing_was_said(self) -> None:
+        self.patch(receive, "need_terminal", lambda asked, hint: None)
+        self.serve(rows(self.offer))
+        printed = self.rho("receive", stdin="y\n")
+        self.assertIn(f"Take film.mkv, 1000 B, from {ALICE}?", printed.err)
+        self.assertEqual((0, 1), (printed.status, len(self.taken())))
+
+    def test_what_a_person_does_not_take_stays_offered_and_is_asked_once(self) -> None:
+        self.patch(receive, "need_terminal", lambda asked, hint: None)
+        self.interrupt(receive, 3)
+        self.serve(rows(self.offer))
+        printed = self.rho("receive", stdin="n\n")
+        self.assertEqual([], self.taken())
+        self.assertEqual(1, printed.err.count("Take film.mkv"))
+        self.assertIn("rho cancel 3 refuses it", printed.err)
+
+    def test_where_nobody_can_be_asked_it_must_be_said_what_to_take(self) -> None:
+        printed = self.rho("receive")
+        self.assertEqual(2, printed.status)
+        self.assertIn("--from WALLET", printed.err)
+
+    def test_what_was_taken_before_is_followed_without_asking(self) -> None:
+        self.patch(receive, "need_terminal", lambda asked, hint: None)
+        self.serve(rows(self.coming))
+        self.assertEqual(0, self.rho("receive").status)
+        self.assertEqual([], self.taken())
 
     def test_json_is_one_object_at_the_end(self) -> None:
-        self.process("wallet", {
-            verbs.FILE_RECEIVE: self.turns(rows(self.coming), rows()), verbs.TRANSFERS: rows(self.there)
-        })  # fmt: skip
-        self.assertEqual("/d/film.mkv", self.rho("receive", "--json").json["items"][0]["place"])
+        self.serve(rows(self.offer))
+        self.assertEqual("/d/film.mkv", self.rho("receive", "--yes", "--json").json["items"][0]["place"])
+
+    def test_keep_goes_on_after_the_first(self) -> None:
+        self.interrupt(receive, 5)
+        self.serve(rows(self.offer))
+        printed = self.rho("receive", "--yes", "--keep")
+        self.assertEqual(130, printed.status)
+        self.assertIn("/d/film.mkv", printed.out)
 
     def test_ctrl_c_stops_looking_and_nothing_else(self) -> None:
         self.interrupt(receive)
-        self.process("wallet", {verbs.FILE_RECEIVE: rows(self.coming), verbs.TRANSFERS: rows(self.coming)})
-        printed = self.rho("receive")
+        self.serve(rows(self.offer), followed=[rows(self.coming)])
+        printed = self.rho("receive", "--yes")
         self.assertEqual(130, printed.status)
         self.assertIn("1 files are on their way", printed.err)
 
-    def test_patience_ends_it(self) -> None:
-        self.process("wallet", {verbs.FILE_RECEIVE: rows()})
-        self.assertEqual(130, self.rho("receive", "--timeout", "0.01").status)
+    def test_a_disk_that_fails_here_is_told_once(self) -> None:
+        failing = attrs.evolve(self.coming, problem=explain.to_problem(trouble.DISK_FULL(why="no room")))
+        self.serve(rows(self.offer), followed=[rows(failing), rows(failing), rows(self.there)])
+        printed = self.rho("receive", "--yes")
+        self.assertEqual(0, printed.status)
+        self.assertEqual(1, printed.err.count("error: the disk is full"))
 
     def test_what_was_cancelled_is_no_success(self) -> None:
-        gone = attrs.evolve(self.coming, state="cancelled")
-        self.process("wallet", {verbs.FILE_RECEIVE: self.turns(rows(self.coming), rows()), verbs.TRANSFERS: rows(gone)})
-        self.assertEqual(1, self.rho("receive").status)
+        self.serve(rows(self.offer), followed=[rows(attrs.evolve(self.coming, state="cancelled"))])
+        self.assertEqual(1, self.rho("receive", "--yes").status)
 
     def test_a_wrong_sender_is_told_before_any_process_is_started(self) -> None:
         self.assertIn("RHO-2201", self.rho("receive", "--from", "bob").err)

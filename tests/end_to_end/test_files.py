@@ -52,12 +52,12 @@ class FileTests(ProgramCase):
 
         self.stop_wallet_process("ann", signal.SIGKILL)
         self.good("ann", "wallet", "unlock", "ann", secret="open sesame")
-        receiving = self.background("bob", "receive", "--into", str(into))
+        receiving = self.background("bob", "receive", "1", "--into", str(into))
         out = self.good("ann", "resume")
         self.assertRegex(out, r"^film.bin  11.4 MiB checked by rho1w\S+ \(root [0-9a-f]{64}\) after ")
         status, out, err = self.ended(receiving)
         self.assertEqual((0, data), (status, (into / "film.bin").read_bytes()), err)
         self.assertIn(str(into / "film.bin"), out)
-        for folder in ("ann", "bob"):
-            self.assertEqual(("done", SIZE), (self.transfer(folder)["state"], self.transfer(folder)["done"]))
+        for row in map(self.transfer, ("ann", "bob")):
+            self.assertEqual(("done", SIZE), (row["state"], row["done"]))
         self.assertEqual([], list((self.home / "bob" / "transfers").glob("*.part")))

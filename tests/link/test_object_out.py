@@ -68,6 +68,7 @@ class Talk:
 class SendingTests(SynchronousTestCase):
     def test_ten_packets_go_behind_the_offer_and_no_more_before_an_answer(self) -> None:
         talk = Talk(open_=False)
+        talk.control.window = 100_000.0
         self.assertEqual(len(talk.send(5.0)), 10)
         talk.out.have(b"", talk.mono)
         self.assertGreater(len(talk.send(talk.mono + 0.01)), 0)
@@ -98,6 +99,14 @@ class SendingTests(SynchronousTestCase):
         asks = [header.ask for header in Talk(14_080).send(TRIP)]
         self.assertEqual(asks, [False] * 9 + [True])
 
+    def test_on_a_short_way_the_last_that_the_window_lets_go_asks_too(self) -> None:
+        talk = Talk()
+        talk.control.least = 0.001
+        self.assertEqual([header.ask for header in talk.send(TRIP * 0.9)], [False] * 9 + [True])
+        talk.control.least = TRIP
+        talk.arrive([])
+        self.assertFalse(any(header.ask for header in Talk().send(TRIP * 0.9)))
+
     def test_it_is_done_when_the_receiver_says_so_and_not_before(self) -> None:
         talk = Talk(14_080)
         talk.arrive(talk.send(TRIP))
@@ -123,7 +132,7 @@ class SendingTests(SynchronousTestCase):
         self.assertGreater(talk.control.inflight, 0)
         talk.out.close("cancelled")
         self.assertEqual((talk.control.inflight, talk.seal.left, talk.out.failed), (0, 0, "cancelled"))
-        self.assertEqual((talk.out.deadline(), talk.send(9.0)), (None, []))
+        self.assertEqual((talk.out.deadline(), talk.send(9.0), talk.out.failed), (None, [], "cancelled"))
 
 
 class LossTests(SynchronousTestCase):
@@ -145,6 +154,20 @@ class LossTests(SynchronousTestCase):
         again = talk.send(TRIP + 4 * pto)
         self.assertEqual(sorted(header.index for header in again), list(range(10)))
         self.assertTrue(any(header.ask for header in again))
+
+    def test_on_a_line_that_loses_the_last_few_go_twice_a_round_trip_apart(self) -> None:
+        for lossy in (False, True):
+            talk = Talk(14_080)
+            talk.arrive(talk.send(TRIP)[:5])
+            if lossy:
+                talk.control._usual, talk.control._weight = 0.05, 400.0
+            talk.ack()
+            copies = talk.send(talk.mono + 0.01)
+            self.assertEqual([header.index for header in copies], [5, 6, 7, 8, 9] if lossy else [])
+            self.assertEqual([header.ask for header in copies[-1:]], [True] if lossy else [])
+            inflight = talk.control.inflight
+            self.assertEqual(len(talk.send(talk.mono + TRIP * 1.01)), 5 if lossy else 0)
+            self.assertEqual(talk.control.inflight, inflight)
 
     def test_silence_is_met_by_beats_that_get_rare(self) -> None:
         talk = Talk()
@@ -245,8 +268,11 @@ class SizeTests(SynchronousTestCase):
     def test_a_probe_that_the_system_refuses_halves_nothing(self) -> None:
         talk = Talk()
         talk.send(0.01)
+        talk.control.sizes.passed(5)
+        talk.control.sizes.probing(6, 0.01, 0.1)
         talk.out.too_big(2_848, 0.01)
-        self.assertEqual(talk.out.size_class, 5)
+        talk.out.too_big(2_848, 0.01)
+        self.assertEqual((talk.out.size_class, talk.control.sizes.wanted(1.0, 2_000_000)), (5, None))
 
     def test_an_answered_probe_is_the_size_of_the_next_object(self) -> None:
         talk = Talk(size_class=4)
@@ -258,6 +284,7 @@ class SizeTests(SynchronousTestCase):
             talk.ack()
             if probes:
                 break
+        self.assertGreater(talk.out.missing, 50)
         (probe,) = probes
         self.assertEqual((probe.size_class, probe.ask), (5, True))
         talk.here = 0

@@ -1,4 +1,4 @@
-"""Frames of one connection: cut anywhere they come out whole, nothing is kept that may not come, one fault is the end."""
+"""Frames of one connection: cut anywhere they come out whole, nothing is kept that may not come, a fault is the end."""
 
 from __future__ import annotations
 
@@ -161,7 +161,8 @@ class InboundTests(SynchronousTestCase):
     def test_heads_that_may_not_come_are_refused_before_a_byte_behind_them(self) -> None:
         for reason, head in (
             ("frame kind", pack_head(3, 1)), ("frame kind", pack_head(255, 0)), ("frame size", pack_head(0, 0)),
-            ("frame size", pack_head(0, DATAGRAM_MOST + 1)), ("frame size", pack_head(1, 23)), ("no use", pack_head(2, 1)),
+            ("frame size", pack_head(0, DATAGRAM_MOST + 1)), ("frame size", pack_head(1, 23)),
+            ("no use", pack_head(2, 1)),
         ):  # fmt: skip
             self.refuses(reason, two()[1], head)
 
@@ -186,7 +187,8 @@ class InboundTests(SynchronousTestCase):
             one, side = two()
             use, record = self.use(one, bytes(5_000))
             side.feed(use)
-            self.assertRaises(BadPacket, side.feed, record[:at] + bytes([record[at] ^ 1]) + record[at + 1 :] + bytes(9_000))
+            damaged = record[:at] + bytes([record[at] ^ 1]) + record[at + 1 :]
+            self.assertRaises(BadPacket, side.feed, damaged + bytes(9_000))
             self.assertEqual([piece.at for piece in side.pieces], [0] if at > 4_115 else [])
 
     def test_no_more_is_held_than_one_piece(self) -> None:
@@ -266,13 +268,13 @@ class OutboundTests(SynchronousTestCase):
         self.assertEqual(out.queued, 0)
 
     def test_nothing_is_sealed_before_it_is_pulled(self) -> None:
-        one, _ = two()
+        a, _ = pair()
         out = outbound()
-        out.send(one, bytes(10**6))
-        self.assertEqual(one.pieces, 0)
+        out.send(StreamSeal(a), bytes(10**6))
+        self.assertEqual(a.pieces, 0)
         out.pull(1)
         out.pull(1)
-        self.assertEqual(one.pieces, 2)
+        self.assertEqual(a.pieces, 2)
 
     def test_records_of_a_dead_session_are_dropped_and_others_go_on(self) -> None:
         a, _ = pair()

@@ -50,3 +50,8 @@ class PathSizeTests(SynchronousTestCase):
         self.assertIsNone(self.sizes.wanted(2.0, MUCH))
         self.sizes.passed(5)
         self.assertEqual(self.sizes.best, 5)
+
+    def test_a_refusal_when_nothing_was_asked_changes_nothing(self) -> None:
+        self.sizes.failed(-1, 1.0)
+        self.sizes.failed(0, 1.0)
+        self.assertEqual((self.sizes.best, self.sizes.wanted(2.0, MUCH)), (4, 5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet import defer, reactor
+from twisted.internet import defer, reactor  # noqa: TID251 - real sockets
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
@@ -277,6 +277,40 @@ class OutgoingTests(CarrierCase):
         connection.connectionLost(Failure(ConnectionDone()))
         self.carrier.send(connection.path.address, [b"x"])
         self.assertEqual((self.connects(), self.carrier.counters["send_unreachable"]), ([], 1))
+
+    def test_whoever_does_not_read_does_not_hold_a_connection_that_was_left(self) -> None:
+        self.say(b"first")
+        transport = self.stand()
+        connection = self.carrier._connections[pack_address("192.0.2.1", 7460)]
+        self.carrier._hang(Hang(connection.path, "idle"))
+        self.assertEqual(transport.ended, "left")
+        transport.ended = ""
+        self.reactor.advance(0.9)
+        self.assertEqual(transport.ended, "")
+        self.reactor.advance(0.2)
+        self.assertEqual(transport.ended, "aborted")
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.say(b"second")
+        transport = self.stand()
+        connection = self.carrier._connections[pack_address("192.0.2.1", 7460)]
+        connection.leave()
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(2)
+        self.assertEqual(transport.ended, "left")
+
+    def test_another_endpoint_may_lead_there(self) -> None:
+        asked: list[tuple[str, int]] = []
+
+        class Endpoint:
+            def connect(self, factory: Any) -> defer.Deferred[Any]:
+                protocol = factory.buildProtocol(None)
+                protocol.makeConnection(transport)
+                return defer.succeed(protocol)
+
+        transport = _Transport()
+        self.carrier.endpoint = lambda reactor, host, port: asked.append((host, port)) or Endpoint()  # type: ignore
+        self.say(b"by a proxy")
+        self.assertEqual((asked, transport.value()), ([("192.0.2.1", 7460)], frame(b"by a proxy")))
 
     def test_ipv6_goes_by_ipv6(self) -> None:
         self.carrier.send(pack_address("2001:db8::1", 9), [b"x"])

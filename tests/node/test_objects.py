@@ -274,6 +274,23 @@ class Endings(ObjectsTestCase):
         self.assertLess(self.net.clock.now, 25)
 
 
+class Keys(ObjectsTestCase):
+    """One key is for so many packets."""
+
+    def test_an_object_that_takes_more_packets_is_offered_anew_and_goes_on(self) -> None:
+        limits = Limits(object_max_stranger=2**21, object_seals_max=600)
+        self.build(faults=Faults(rate=1_250_000, loss=0.05))
+        self.client = self.net.node("spendthrift", limits=limits)
+        before = self.net.sent_bytes
+        asked = self.client.request(self.server, Count(data=content(1_500_000)))
+        self.assertEqual(self.net.result(asked).size, 1_500_000)
+        session: Any = sessions(self.client)[0]
+        self.assertGreaterEqual(session.objects.last_id, 2)
+        self.assertLess(self.net.sent_bytes - before, 2_200_000)
+        self.assertEqual(self.heard, [content(1_500_000)])
+        self.nothing_is_left()
+
+
 class BadNets(ObjectsTestCase):
     """Must-show 3 as far as the node goes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rhotwist.errors import Cancelled, Refused
+from rhotwist.errors import BadPacket, Cancelled, Refused
 from rhotwist.limits import Limits
 from rhotwist.link.messages import Ack, GoneReason
 from rhotwist.link.record_out import RECORD_CLASS, RecordOut
@@ -118,6 +118,38 @@ class TroubleTests(Case):
             self.assertEqual(self.calls, [600_000], seed)
             self.assertEqual(client.node.counters["opened"], 1)
 
+    def test_what_came_over_the_last_connection_does_not_come_again(self) -> None:
+        net, node, client = self.pair(1, Faults(rate=1_000_000, queue=50_000))
+        net.result(client.request(node, Give(data=bytes(20_000))))
+        sizes: list[int] = []
+        pull = Outbound.pull
+
+        def count(out: Outbound, most: int) -> list[bytes]:
+            data = pull(out, most)
+            sizes.append(sum(map(len, data)))
+            return data
+
+        self.patch(Outbound, "pull", count)
+        data = content(1_000_000)[:1_000_000]
+        outcome = client.request(node, Give(data=data))
+        net.run(0.6)
+        net.wires.cut(client, client.path_to(node))
+        self.assertEqual(net.result(outcome).data, data[::-1])
+        self.assertLess(sum(sizes), 2 * 1_000_000 + 250_000)  # there and back, and what was on its way at the cut
+        self.assertEqual(self.calls, [20_000, 1_000_000])
+
+    def test_a_record_that_would_leave_a_gap_is_let_go_by(self) -> None:
+        net, node, client = self.pair()
+        net.result(client.ping(node))
+        client.request(node, Give(data=bytes(100_000)), timeout=5)
+        net.run(0.015)
+        objects = sessions(node)[0].objects  # type: ignore[attr-defined]
+        [offer] = [arrival.offer for arrival in objects.incoming.values()]
+        for start in (45_056, offer.size - 1):
+            self.feed(node, client, bytes(offer.size - start), offer.id.to_bytes(4, "big") + start.to_bytes(4, "big"))
+        self.assertEqual(node.node.counters["drop record unknown"], 2)
+        self.assertEqual(node.node._state.object_bytes, 0)
+
     def test_an_object_goes_on_by_datagrams_when_the_session_does(self) -> None:
         net, node, client = self.pair()
         net.result(client.ping(node))
@@ -208,14 +240,14 @@ class TroubleTests(Case):
         for ack, given in ((_ack(6), True), (_ack(0, 200), True), (_ack(1), False)):
             out = RecordOut(bytes(200_000), eager=False)
             out.given = given
-            with self.assertRaises(Exception):
+            with self.assertRaises(BadPacket):
                 out.acked(ack, 0.0)
             self.assertFalse(out.done)
 
     def test_an_object_that_is_there_already_needs_no_record(self) -> None:
         out = RecordOut(bytes(200_000), eager=False)
         total = piece_count(200_000, RECORD_CLASS)
-        with self.assertRaises(Exception):
+        with self.assertRaises(BadPacket):
             out.have((1 << total).to_bytes(4, "little"), 0.0)
         out.have(b"\1", 0.0)
         self.assertEqual((out.ready, out.done), (True, False))

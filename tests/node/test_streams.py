@@ -126,7 +126,7 @@ class Strangers(StreamCase):
         seal = streams_of(self.client.node._state, peer)
         outward = seal.use()
         wire = outward.frame + b"".join(outward.record(b"record").next())
-        for bit in range(0, 8 * len(wire)):
+        for bit in range(8 * len(wire)):
             damaged = bytearray(wire)
             damaged[bit >> 3] ^= 1 << (bit & 7)
             stream = self.attach(bit)
@@ -195,14 +195,12 @@ class Clocks(StreamCase):
 
     def test_a_peer_that_reads_nothing_for_60_seconds_loses_its_connection(self) -> None:
         self.ask()
-        stream = self.connections(self.server)[0]
         self.net.wires._ends[self.client.index, self.connections(self.client)[0].path].deaf = True
         session = sessions(self.server)[0]
         self.server.node.tell(self.client.public, Say(text="anybody?"), self.server.moment())
         self.server.act()
         for _ in range(20):
             self.net.run(4)
-            stream.used = self.server.moment().mono  # it goes on talking
             for other in self.connections(self.client):
                 other.used = self.client.moment().mono
             if not self.connections(self.server):
@@ -249,6 +247,19 @@ class Sessions(StreamCase):
             net.wait(*outcomes)
             self.assertEqual([outcome.result().text for outcome in outcomes], [str(n)[::-1] for n in range(100)])
             self.assertEqual((client.node.counters["opened"], net.wires.made), (1, 2))
+
+    def test_the_same_seed_is_the_same_run(self) -> None:
+        def run() -> str:
+            net = self.network(4, Faults(loss=0.1, jitter=0.01))
+            node = server(net)
+            clients = [net.node(f"client {number}") for number in range(3)]
+            net.wait(*(client.request(node, Say(text=str(n))) for client in clients for n in range(20)))
+            net.wires.cut(clients[0], clients[0].path_to(node))
+            net.wait(*(client.request(node, Say(text="again")) for client in clients))
+            net.run(50)
+            return net.trace.digest()
+
+        self.assertEqual(run(), run())
 
     def test_a_request_may_come_back_by_another_carrier_than_it_left_by(self) -> None:
         self.server.answer(Say, lambda call: self.net.do(self.later()))
@@ -315,6 +326,17 @@ class Sessions(StreamCase):
         stream = self.connections(self.server)[0]
         self.assertLessEqual(stream.outbound.queued, Limits().stream_queue)
         self.assertGreater(stream.outbound.dropped, 1_000)
+
+    def test_records_keep_a_session_from_being_the_idlest(self) -> None:
+        self.ask()
+        self.net.run(5)
+        node, session = self.server.node, sessions(self.server)[0]
+        outward = streams_of(self.client.node._state, sessions(self.client)[0]).use()
+        wire = outward.frame + b"".join(outward.record(b"record").next())
+        node.feed(self.connections(self.server)[0], wire, self.server.moment())
+        now = self.server.moment().mono
+        self.assertEqual((session.heard, session.touched), (now, now))
+        self.assertEqual(node._state.sessions._idle[session.code], now)
 
     def test_the_digest_sees_connections_and_their_uses(self) -> None:
         self.ask()

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import BadPacket, KeySpent, LocalError
+from rhotwist.limits import Limits
 from rhotwist.secret import audit
 from rhotwist.secret import stream_seal as streams
+from rhotwist.secret.ratchet import Ratchet
 from rhotwist.secret.seal import PacketSeal, derive
 from rhotwist.secret.stream_seal import RANGE, WINDOW, Inward, Outward, StreamSeal, room_of
 from rhotwist.secret.suite import SUITES, aead
 from rhotwist.wire.stream import HEAD_SIZE, RECORD_MOST, piece_size
-from tests.secret.sides import RESPONDER_CODE, ROOT, pair
+from tests.secret.sides import RESPONDER_CODE, ROOT, counting, pair
 
 PAGE = Path(__file__).parents[2] / "docs" / "spec" / "stream.md"
 
@@ -198,7 +200,19 @@ class NonceTests(SynchronousTestCase):
         one.use()
         self.assertRaises(KeySpent, one.use)
         turn(a, b)
-        self.assertEqual((one.use().epoch, one.number, one.pieces), (1, 1, 1))
+        self.assertEqual((one.use().epoch, one.number, a.pieces), (1, 1, 1))
+
+    def test_so_many_pieces_want_a_ratchet(self) -> None:
+        a, b = pair()
+        machine = Ratchet(a, initiator=True, rng=counting(), limits=Limits(ratchet_seals=10))
+        a.seal(b"")
+        outward = StreamSeal(a).use()
+        self.assertFalse(machine.wanted(0.0))
+        for _ in range(9):
+            outward.record(b"x").next()
+        self.assertTrue(machine.wanted(0.0))
+        turn(a, b)
+        self.assertEqual(a.pieces, 0)
 
     def test_use_numbers_end(self) -> None:
         one, _ = streams_of()

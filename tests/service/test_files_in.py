@@ -13,7 +13,16 @@ from rhotwist.errors import DiskFull, StoreError
 from rhotwist.link import file_plan
 from rhotwist.link.messages import RefusalCode
 from rhotwist.service import files_in
-from rhotwist.service.messages import FileCancel, FilePart, FilePlanPiece, FileRefusal, FileStage, FileStand, PartHere
+from rhotwist.service.messages import (
+    FileCancel,
+    FileForgotten,
+    FilePart,
+    FilePlanPiece,
+    FileRefusal,
+    FileStage,
+    FileStand,
+    PartHere,
+)
 from rhotwist.store.parts import PartFile
 from tests.service.files import ANN, BOB, CAROL, ID, PART, EndCase, offer, plan
 
@@ -139,6 +148,36 @@ class JourneyTests(ReceiveCase):
         self.assertEqual([(peer, True)], self.admitted)
         self.successResultOf(Deferred.fromCoroutine(self.receiver.cancel(number, "")))
         self.assertEqual([(peer, True), (peer, False)], self.admitted)
+
+    def test_what_has_come_is_counted_by_what_was_seen_right_since_the_restart(self) -> None:
+        number = self.planned()
+        self.told(self.part(1))
+        row = self.store.get(number)
+        assert row is not None
+        self.assertEqual(PART, self.receiver.done(row))
+        PartFile(self.home, number).write(PART, b"!")
+        self.restart()
+        self.assertEqual(PART, self.receiver.done(row))
+        self.told(offer(PLAN))
+        self.assertEqual(0, self.receiver.done(row))
+
+    def test_its_sender_gives_it_up_and_nothing_of_it_stays(self) -> None:
+        number = self.planned()
+        self.told(self.part(1))
+        self.assertEqual(FileForgotten(), self.told(FileCancel(id=ID)))
+        row = self.store.get(number)
+        assert row is not None
+        self.assertEqual(("cancelled", "its sender cancelled it"), (row.state, row.why))
+        self.assertEqual([], list(self.home.glob("*.part")))
+        self.assertEqual(FileForgotten(), self.told(FileCancel(id=ID)))
+        self.assertEqual(row, self.store.get(number))
+
+    def test_a_sender_is_a_stranger_again_when_all_of_it_is_there(self) -> None:
+        self.planned()
+        for index in range(PLAN.count):
+            self.told(self.part(index))
+        self.told(offer(PLAN))
+        self.assertEqual([(b"p" * 32, True), (b"p" * 32, False)], self.admitted)
 
     def test_a_sender_of_two_files_is_admitted_until_both_have_ended(self) -> None:
         first = self.offered()
@@ -341,9 +380,20 @@ class DiskTests(ReceiveCase):
 
     def test_what_is_logged_names_the_disk_and_the_sender_hears_few_words(self) -> None:
         self.planned()
+        told: list[str] = []
+        self.receiver._log = mock.Mock(error=lambda text, why: told.append(why))
         with mock.patch.object(PartFile, "write", side_effect=StoreError("/secret/path: Input/output error")):
-            failure = self.failureResultOf(self.ask(self.part(0)))
-        self.assertNotIn("secret", str(failure.value))
+            failures = [self.failureResultOf(self.ask(self.part(0))) for _ in range(3)]
+        self.assertNotIn("secret", str(failures[0].value))
+        self.assertEqual(["/secret/path: Input/output error"], told)
+
+    def test_its_owner_sees_what_is_wrong_until_it_is_right_again(self) -> None:
+        number = self.planned()
+        with mock.patch.object(PartFile, "write", self.full):
+            self.refused(self.part(0))
+        self.assertEqual("RHO-1113", self.receiver.problems[number].code)
+        self.told(self.part(0))
+        self.assertEqual({}, self.receiver.problems)
 
 
 class NoiseTests(ReceiveCase):

@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from rhotwist.cli.client import Client
 from rhotwist.control import verbs
+from rhotwist.control.values import Nothing
 from rhotwist.errors import OperatorError, StoreError
 from rhotwist.keys.address import Address, format_address
 from rhotwist.keys.pair import SeedKey
@@ -41,6 +42,18 @@ class NodeTests(ProcessCase):
         reached = await one.node.peer(at(other)).ping(5.0)
         self.assertTrue(reached.post_quantum)
         self.assertEqual(other.node.public, reached.peer)
+
+    async def test_it_takes_connections_beside_datagrams_or_instead_of_them(self) -> None:
+        one = self.node("one")
+        for arguments in (("--listen", "127.0.0.1:0", "--listen", "tcp:127.0.0.1:0"), ("--listen", "tcp:127.0.0.1:0")):
+            other = self.node(f"other {len(arguments)}", *arguments)
+            [(host, port)] = other.node.streams.places
+            where = f"{format_address(Address('n', other.node.public))}@tcp:{host}:{port}"
+            reached = await one.node.peer(where).ping(5.0)
+            self.assertEqual(other.node.public, reached.peer)
+            self.assertIn(f" tcp 127.0.0.1:{port}\n", self.printed.getvalue())
+            self.assertEqual((f"tcp 127.0.0.1:{port}", where), (other.status(Nothing()).listening[-1],
+                                                              other.status(Nothing()).reachable[-1]))
 
     async def test_its_socket_is_its_owner_s_and_answers_status(self) -> None:
         made = self.node()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -350,8 +351,39 @@ class BreakTests(HeldCase):
         await self.take()
         row = await self.ended(number, "paused")
         self.assertIn("disk is full", row.why)
+        self.assertEqual(("files that stand still: 1; rho resume goes on with them",), self.ann.files.health())
+        self.assertIn("cannot be kept: no room", self.bob.status(values.Nothing()).health[-1])
         full.restore()
         await self.ann.files.resume(values.TransferNumbers((number,)))
+        await self.ended(number)
+        self.assertEqual({"a.bin": data}, self.lies())
+        self.assertEqual(((), ()), (self.ann.files.health(), self.bob.files.health()))
+
+    async def test_what_stops_is_told_when_it_has_stopped_and_resumed_after_that(self) -> None:
+        data = os.urandom(4 * PART)
+        move, gate = self.ann.files.store.move, Future()
+
+        def held(number: int, state: str, *more: Any, **named: Any) -> Future[Any]:
+            moved = move(number, state, *more, **named)
+            if state != "paused":
+                return moved
+            gate.result = lambda: moved.result(10)
+            moved.result(10)
+            return gate
+
+        full = self.patch(PartFile, "write", _full)
+        number = await self.send(self.file(data))
+        self.ann.files.store.move = held
+        await self.take()
+        await self.until(lambda: self.ann.files.store.get(number).state == "paused")
+        self.assertEqual("going", self.row(number).state)
+        resuming = _deferred(self.ann.files.resume, values.TransferNumbers((number,)))
+        self.assertNoResult(resuming)
+        full.restore()
+        self.ann.files.store.move = move
+        gate.set_result(None)
+        [row] = (await resuming).items
+        self.assertEqual("offered", row.state)
         await self.ended(number)
         self.assertEqual({"a.bin": data}, self.lies())
 
