@@ -302,6 +302,9 @@ class Receiver:
         if file_plan.missing(coming.have, plan.count):
             return FileStand(stage=FileStage.TAKING, here=file_plan.pack_bits(coming.have, plan.count))
         await self._kept(self._lock(coming, self._deliver), row.number)
+        ended = self._store.get(row.number)
+        if ended is None or ended.state != transfers.DONE:
+            raise Refused(FileRefusal.CANCELLED, "its receiver does not want it")
         return FileStand(stage=FileStage.DONE)
 
     async def _deliver(self, coming: Coming) -> None:

@@ -9,7 +9,7 @@ from unittest import mock
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from rhotwist.errors import DiskFull, StoreError
+from rhotwist.errors import DiskFull, Refused, StoreError
 from rhotwist.link import file_plan
 from rhotwist.link.messages import RefusalCode
 from rhotwist.service import files_in
@@ -236,6 +236,34 @@ class OwnerTests(ReceiveCase):
         self.assertEqual(FileRefusal.NO_ROOM, self.failureResultOf(late).value.code)
         self.assertEqual([], list(self.home.glob("*.part")))
 
+    def slow_end(self) -> tuple[int, list[Any], Deferred[Any]]:
+        """All parts are here, and the disk takes its time to name the file: number, that work, and when it is done."""
+        number = self.planned()
+        for index in range(PLAN.count):
+            self.told(self.part(index))
+        work: list[Any] = []
+        slow: Deferred[Any] = Deferred()
+        self.worker = lambda job: work.append(job) or slow
+        return number, work, slow
+
+    def test_a_file_asked_for_twice_at_its_end_is_named_once(self) -> None:
+        _, work, slow = self.slow_end()
+        asked = [self.ask(offer(PLAN)) for _ in range(3)]
+        self.worker = maybeDeferred
+        slow.callback(work[0]())
+        for one in asked:
+            self.assertEqual(FileStage.DONE, self.successResultOf(one).stage)
+        self.assertEqual((1, {"a.bin": DATA}), (len(work), self.lies()))
+
+    def test_an_owner_who_cancels_at_the_last_moment_is_not_told_to_have_it(self) -> None:
+        number, work, slow = self.slow_end()
+        asked = self.ask(offer(PLAN))
+        path = work[0]()
+        self.successResultOf(Deferred.fromCoroutine(self.receiver.cancel(number, "")))
+        slow.callback(path)
+        self.assertEqual(FileRefusal.CANCELLED, self.failureResultOf(asked).value.code)
+        self.assertEqual([], list(self.home.glob("*.part")))
+
     def test_parts_that_a_killed_process_left_of_what_has_ended_are_swept(self) -> None:
         number = self.planned()
         self.successResultOf(Deferred.fromCoroutine(self.receiver.cancel(number, "")))
@@ -280,6 +308,12 @@ class AttackTests(ReceiveCase):
         self.offered()
         self.told(FilePlanPiece(id=ID, index=0, data=other[:PART]))
         self.assertEqual(FileRefusal.WRONG, self.refused(FilePlanPiece(id=ID, index=1, data=other[PART:])))
+
+    def test_pieces_that_are_no_plan_at_all_are_refused(self) -> None:
+        self.offered()
+        self.told(FilePlanPiece(id=ID, index=0, data=bytes(PART)))
+        last = FilePlanPiece(id=ID, index=1, data=PLAN.encode()[PART:])
+        self.assertEqual(FileRefusal.WRONG, self.refused(last))
 
     def test_pieces_of_a_wrong_length_or_place_are_refused(self) -> None:
         self.offered()
@@ -373,10 +407,25 @@ class DiskTests(ReceiveCase):
         self.clock.advance(20)
         self.assertEqual(FileStand(stage=FileStage.CHECKING), self.successResultOf(waiting))
         second = self.ask(offer(PLAN))
-        self.worker = maybeDeferred
+        self.worker = lambda job: work.append(job) or maybeDeferred(job)
         slow.callback(work[0]())
         self.assertEqual(FileStage.TAKING, self.successResultOf(second).stage)
+        self.assertEqual(2, len(work), "made once, looked at once")
         self.assertEqual([0], self.have())
+
+    def test_a_look_that_fails_when_nobody_waits_any_more_is_logged_and_a_refusal_is_not(self) -> None:
+        number = self.planned()
+        self.restart()
+        for failure, logged in ((ZeroDivisionError(), 1), (Refused(1), 0)):
+            slow: Deferred[Any] = Deferred()
+            self.worker = lambda job, slow=slow: slow
+            self.ask(offer(PLAN))
+            self.clock.advance(20)
+            slow.errback(failure)
+            self.assertEqual(logged, len(self.flushLoggedErrors(ZeroDivisionError)))
+        self.worker = maybeDeferred
+        self.assertEqual([], self.have())
+        self.assertEqual("going", self.store.get(number).state)  # type: ignore[union-attr]
 
     def test_what_is_logged_names_the_disk_and_the_sender_hears_few_words(self) -> None:
         self.planned()
