@@ -29,7 +29,7 @@ from rhotwist.net.protocol import MAX_PACKET_SIZE, RhoDatagramProtocol
 from rhotwist.net.requests import OnProgress, Requests, Withdrawn
 from rhotwist.net.resolve import is_ip, resolve
 from rhotwist.net.sockets import is_ipv6, open_all
-from rhotwist.net.stream import StreamCarrier
+from rhotwist.net.stream_carrier import StreamCarrier
 from rhotwist.net.udp import UdpPort
 from rhotwist.node import jobs
 from rhotwist.node.core import Node

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer, reactor  # noqa: TID251 - real sockets
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import deferLater
@@ -19,11 +19,12 @@ from rhotwist.errors import RequestFailed, Unreachable
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.net.endpoint import RhoNode, listen
-from rhotwist.net.stream import INCOMING, PULL, Connection, StreamCarrier
+from rhotwist.net.stream import PULL, Connection
+from rhotwist.net.stream_carrier import INCOMING, StreamCarrier
 from rhotwist.node.core import Node
 from rhotwist.node.jobs import Hang
 from rhotwist.secret.stream_seal import StreamSeal
-from rhotwist.wire.datagram import pack_address
+from rhotwist.wire.datagram import pack_address, prefix
 from rhotwist.wire.schema import Request, Schema, bulk, text
 from rhotwist.wire.stream import frame, pack_head
 from tests.net.fakes import Time
@@ -100,6 +101,13 @@ class IncomingTests(CarrierCase):
         paths = {self.take()[0].path for _ in range(3)}
         self.assertEqual(len(paths), 3)
         self.assertEqual({(path.address[0], len(path.address), path.stream) for path in paths}, {(INCOMING, 18, True)})
+
+    def test_connections_of_one_household_are_rationed_together(self) -> None:
+        ours = {prefix(self.take()[0].path.address) for _ in range(3)}
+        other = prefix(self.take(IPv4Address("TCP", "192.0.2.8", 5000))[0].path.address)
+        self.assertEqual((len(ours), other in ours), (1, False))
+        six = [self.take(IPv6Address("TCP", f"2001:db8::{n}", 5000))[0].path.address for n in (1, 2)]
+        self.assertEqual(prefix(six[0]), prefix(six[1]))
 
     def test_one_household_holds_so_many_and_others_still_come_in(self) -> None:
         taken = [self.take()[0] for _ in range(3)]
