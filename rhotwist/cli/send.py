@@ -31,11 +31,13 @@ EXAMPLE_AT = "rho1n…@192.0.2.1:7460"
 @click.option("--at", required=True, metavar="NODE@HOST:PORT", help="The process in which the wallet is hot.")
 @click.option("--wallet", "sender", default="", metavar="NAME", help="Which of your wallets sends, if several are hot.")
 @click.option("--background", is_flag=True, help="Set files on their way and return; rho transfers shows them.")
+@click.option("--gentle", is_flag=True, help="Let everything else on the line go before these files.")
 @common
 @pass_run
 def command(
-    run: Run, to: str, paths: tuple[Path, ...], message: str | None, at: str, sender: str, background: bool
-) -> int:
+    run: Run, to: str, paths: tuple[Path, ...], message: str | None, at: str, sender: str, background: bool,
+    gentle: bool,
+) -> int:  # fmt: skip
     """Send a text, or files of any size, to WALLET.
 
     A text is kept durably on the other side when this prints so, and kept once. A file goes when its receiver takes it
@@ -49,7 +51,8 @@ def command(
             why="it sends either a text or files", hint="say -m TEXT, or name files",
         )  # fmt: skip
     if message is None:
-        return _send_files(run, to.strip(), paths, at.strip(), sender, background)
+        asks = [FileSend(to.strip(), at.strip(), str(path.absolute()), sender, gentle) for path in paths]
+        return _send_files(run, asks, background)
     if message == "-":
         message = _from_stdin()
     patience = run.patience(30.0)
@@ -59,13 +62,13 @@ def command(
     return trouble.OK
 
 
-def _send_files(run: Run, to: str, paths: tuple[Path, ...], at: str, sender: str, background: bool) -> int:
+def _send_files(run: Run, asks: list[FileSend], background: bool) -> int:
     client = wallet_process(run, READ_MOST)
     rows: list[TransferRow] = []
     try:
-        for path in paths:
-            run.advise(f"reading {visible(str(path))}")
-            rows.append(client.ask(verbs.FILE_SEND, FileSend(to, at, str(path.absolute()), sender)))
+        for ask in asks:
+            run.advise(f"reading {visible(ask.path)}")
+            rows.append(client.ask(verbs.FILE_SEND, ask))
     except (KeyboardInterrupt, OperatorError):
         if rows:
             run.advise("on their way already: " + ", ".join(f"{row.number} {visible(row.name)}" for row in rows))

@@ -160,13 +160,14 @@ class Inbox:
 class FileSend:
     """Send the file at path (absolute) as the hot wallet to the wallet to, hot in the process at.
 
-    Answered when the file was read once and its transfer is under way.
+    gentle lets everything else on the line go first. Answered when the file was read once and its transfer is under way.
     """
 
     to: str
     at: str
     path: str
     wallet: str = ""
+    gentle: bool = False
 
 
 @attrs.frozen

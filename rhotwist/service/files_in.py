@@ -193,7 +193,7 @@ class Receiver:
             raise Refused(FileRefusal.TOO_LARGE, f"more than {self._limits.file_parts_max} parts are not taken")
         wanted = Transfer(
             0, False, body.id, call.source, call.destination, body.root, body.name, body.total, body.part,
-            transfers.OFFERED, "", "", "", date, None, 0,
+            transfers.OFFERED, "", "", "", False, date, None, 0,
         )  # fmt: skip
         row: Transfer | None = await self._kept(self._world.soon(self._store.offer(
             wanted, most=self._limits.file_offers, most_source=self._limits.file_offers_wallet,

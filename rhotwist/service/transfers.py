@@ -47,8 +47,8 @@ class Going:
 class FileService:
     """The transfers of one data folder, while their process runs.
 
-    asker gives the way to ask the wallet of a key in the process at, in the name of a hot wallet; it raises
-    OperatorError for an address that is none. admit says of whom parts are taken: a peer's key, and whether from now
+    asker gives the way to ask the wallet of a key in the process at, in the name of a hot wallet, gentle or not; it
+    raises OperatorError for an address that is none. admit says of whom parts are taken: a peer's key, and whether from now
     on or no more.
     """
 
@@ -56,7 +56,7 @@ class FileService:
 
     def __init__(
         self, home: Path, keystore: Keystore, limits: Limits, *, world: World, rng: Rng,
-        asker: Callable[[Hot, bytes, str], Ask], admit: Callable[[bytes, bool], None],
+        asker: Callable[[Hot, bytes, str, bool], Ask], admit: Callable[[bytes, bool], None],
     ) -> None:  # fmt: skip
         self._folder = home
         self._keystore = keystore
@@ -117,12 +117,13 @@ class FileService:
 
     async def send(self, hot: Hot, to: bytes, ask: values.FileSend) -> values.TransferRow:
         """Read a file once and set it on its way. Raises OperatorError."""
-        asking = self._asker(hot, to, ask.at)
+        asking = self._asker(hot, to, ask.at, ask.gentle)
         source = Source(Path(ask.path))
         try:
             plan = await self._read(source)
             row = await self._world.soon(self.store.send(
-                plan, self._rng(16), hot.key.public, to, place=ask.path, at=ask.at, begun=self._world.date()
+                plan, self._rng(16), hot.key.public, to, place=ask.path, at=ask.at, begun=self._world.date(),
+                gentle=ask.gentle,
             ))  # fmt: skip
         except BaseException:
             source.close()
@@ -168,7 +169,7 @@ class FileService:
         hot = self._keystore.hot_by_key(row.source)
         if hot is None:
             raise trouble.WALLET_LOCKED(name=self._name(row.source))
-        asking = self._asker(hot, row.destination, at or row.at)
+        asking = self._asker(hot, row.destination, at or row.at, row.gentle)
         source = Source(Path(row.place))
         # It was offered before; how far it is the receiver will say.
         moved = await self._world.soon(self.store.move(row.number, transfers.OFFERED, at=at or None))
@@ -255,7 +256,7 @@ class FileService:
         if hot is None:
             return
         try:
-            asking = self._asker(hot, row.destination, row.at)
+            asking = self._asker(hot, row.destination, row.at, False)
         except OperatorError:
             return
         telling = asking(FileCancel(id=row.id), self._limits.request_timeout, lambda done, total: None)

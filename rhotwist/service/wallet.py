@@ -205,8 +205,8 @@ class WalletService(NodeService):
             raise trouble.TO_ITSELF(wallet=hot.name)
         return hot, to
 
-    def _asker(self, hot: Hot, to: bytes, at: str) -> Ask:
-        """The way to ask about files: in the name of a hot wallet, which is used by that."""
+    def _asker(self, hot: Hot, to: bytes, at: str, gentle: bool) -> Ask:
+        """The way to ask about files: in the name of a hot wallet, which is used by that; gentle behind all else."""
         peer = self._peer(at)
         identity = hot.identity(peer.key)
 
@@ -214,8 +214,9 @@ class WalletService(NodeService):
             if self.keystore.hot.get(hot.name) is hot:
                 self.keystore.touch(hot)
             return peer.request(
-                body, timeout, source=hot.key, destination=to, identity=identity, progress=progress
-            )
+                body, timeout, source=hot.key, destination=to, identity=identity, progress=progress,
+                background=gentle,
+            )  # fmt: skip
 
         return ask
 

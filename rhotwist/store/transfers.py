@@ -20,10 +20,10 @@ OFFERED, GOING, PAUSED, DONE, FAILED, CANCELLED = "offered", "going", "paused", 
 """The states. Of an outgoing one: offered until the receiver's owner takes it. Of an incoming one: the same."""
 ENDED = frozenset((DONE, FAILED, CANCELLED))
 
-_ROW = "number, outgoing, id, source, destination, root, name, total, part, state, why, place, at, begun, ended, have"
+_ROW = "number, outgoing, id, source, destination, root, name, total, part, state, why, place, at, gentle, begun, ended, have"
 _PUT = """INSERT INTO transfer
-    (outgoing, id, source, destination, root, name, total, part, state, place, at, begun, have, plan)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (outgoing, id, source, destination, root, name, total, part, state, place, at, gentle, begun, have, plan)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _BY_NUMBER = f"SELECT {_ROW} FROM transfer WHERE number = ?"  # noqa: S608
 _BY_ID = f"SELECT {_ROW} FROM transfer WHERE outgoing = 0 AND source = ? AND destination = ? AND id = ?"  # noqa: S608
 _ALL = f"SELECT {_ROW} FROM transfer ORDER BY number DESC LIMIT ?"  # noqa: S608
@@ -49,6 +49,7 @@ class Transfer:
     why: str
     place: str
     at: str
+    gentle: bool = attrs.field(converter=bool)
     begun: int
     ended: int | None
     have: int
@@ -74,10 +75,12 @@ class Transfers:
 
     # --- new ones ----------------------------------------------------------------------------------------------------
 
-    def send(self, plan: FilePlan, id: bytes, source: bytes, destination: bytes, *, place: str, at: str, begun: int
-             ) -> Future[Transfer]:  # fmt: skip
-        """Note a file of ours that shall go out: the file at place to the process at."""
-        row = (1, id, source, destination, plan.root(), plan.name, plan.total, plan.part, OFFERED, place, at, begun,
+    def send(
+        self, plan: FilePlan, id: bytes, source: bytes, destination: bytes, *, place: str, at: str, begun: int,
+        gentle: bool = False,
+    ) -> Future[Transfer]:  # fmt: skip
+        """Note a file of ours that shall go out: the file at place to the process at, gentle behind all else."""
+        row = (1, id, source, destination, plan.root(), plan.name, plan.total, plan.part, OFFERED, place, at, gentle, begun,
                pack_bits(0, plan.count), plan.encode())  # fmt: skip
 
         def work(connection: sqlite3.Connection) -> Transfer:
@@ -102,7 +105,7 @@ class Transfers:
             if waiting >= most or of_source >= most_source:
                 return None
             row = (0, offered.id, offered.source, offered.destination, offered.root, offered.name, offered.total,
-                   offered.part, OFFERED, "", "", offered.begun, pack_bits(0, offered.count), None)  # fmt: skip
+                   offered.part, OFFERED, "", "", 0, offered.begun, pack_bits(0, offered.count), None)  # fmt: skip
             return _get(connection, connection.execute(_PUT, row).lastrowid)
 
         return self._database.submit(work)

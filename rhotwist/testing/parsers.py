@@ -21,7 +21,7 @@ from rhotwist.keys.pair import SeedKey
 from rhotwist.link import file_plan, finish, messages
 from rhotwist.secret import greeting
 from rhotwist.secret.proof import PROOF_SIZE
-from rhotwist.testing import live, live_node, live_streams
+from rhotwist.testing import live, live_node, live_objects, live_streams
 from rhotwist.wire import armour, bech32, datagram, fields, frame, message, packet
 from rhotwist.wire.schema import Schema
 
@@ -344,6 +344,7 @@ def _targets() -> dict[str, Target]:
         found[f"link.messages.{schema.schema_name}"] = _schema(schema)
     found |= {name: Target(*entry) for name, entry in live.TARGETS.items()}
     found |= {name: Target(*entry) for name, entry in live_node.TARGETS.items()}
+    found |= {name: Target(*entry) for name, entry in live_objects.TARGETS.items()}
     found |= {name: Target(*entry) for name, entry in live_streams.TARGETS.items()}
     return dict(sorted(found.items()))
 

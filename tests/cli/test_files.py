@@ -62,7 +62,7 @@ class SendTests(FilesCase):
             verbs.FILE_SEND: GOING, verbs.TRANSFERS: self.turns(rows(GOING), rows(GOING), rows(DONE)),
         })  # fmt: skip
         printed = self.send()
-        self.assertEqual({"to": BOB, "at": AT, "path": str(self.file), "wallet": ""}, asked[0])
+        self.assertEqual({"to": BOB, "at": AT, "path": str(self.file), "wallet": "", "gentle": False}, asked[0])
         self.assertEqual([{"numbers": [3], "limit": 100}] * 3, asked[1:])
         self.assertEqual(0, printed.status)
         self.assertEqual(f"film.mkv  1000 B checked by {BOB} (root {'ab' * 32}) after 7 s\n", printed.out)
@@ -110,6 +110,11 @@ class SendTests(FilesCase):
         printed = self.send("--timeout", "0.01")
         self.assertEqual(5, printed.status)
         self.assertIn("it goes on", printed.err)
+
+    def test_gentle_is_passed_on(self) -> None:
+        asked = self.process("wallet", {verbs.FILE_SEND: GOING, verbs.TRANSFERS: rows(DONE)})
+        self.send("--gentle", "--wallet", "alice")
+        self.assertEqual((True, "alice"), (asked[0]["gentle"], asked[0]["wallet"]))
 
     def test_background_returns_at_once_with_its_number(self) -> None:
         asked = self.process("wallet", {verbs.FILE_SEND: attrs.evolve(GOING, state="offered")})

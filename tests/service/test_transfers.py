@@ -121,6 +121,19 @@ class SendTests(FilesCase):
         self.assertEqual((self.to, "ann", 5_000), (row.peer, row.wallet, row.done))
         self.assertEqual([], self.parts())
 
+    async def test_a_gentle_file_goes_behind_all_else_also_when_it_is_resumed(self) -> None:
+        said: list[bool] = []
+        ask = self.ann.node.ask
+        self.ann.node.ask = lambda *a, background, **more: said.append(background) or ask(
+            *a, background=background, **more
+        )
+        number = await self.send(self.file(b"abc"), gentle=True)
+        await self.ann.files.pause(values.TransferNumbers((number,)))
+        await self.ann.files.resume(values.TransferNumbers((number,)))
+        await self.take()
+        await self.ended(number)
+        self.assertEqual({True}, set(said))
+
     async def test_empty_tiny_and_exactly_filled_files_arrive(self) -> None:
         for number, size in enumerate((0, 1, PART, 2 * PART, 2 * PART + 1)):
             data = os.urandom(size)

@@ -18,6 +18,7 @@ from rhotwist.store.transfers import Transfer, Transfers
 from rhotwist.tree import merkle
 from tests import FULL
 
+ID = b"i" * 16
 ANN, BOB, CAROL = (bytes([n]) * 32 for n in (1, 2, 3))
 PLAN = FilePlan("a.txt", 7, 3, b"".join(map(merkle.leaf_hash, (b"abc", b"def", b"g"))))
 ROOM = {"most": 4, "most_source": 3, "since": 0}
@@ -27,7 +28,7 @@ def offered(id: int = 1, source: bytes = ANN, *, plan: FilePlan = PLAN, begun: i
     """What a peer offers."""
     return Transfer(
         0, False, bytes([id]) * 16, source, BOB, plan.root(), plan.name, plan.total, plan.part, transfers.OFFERED, "",
-        "", "", begun, None, 0,
+        "", "", False, begun, None, 0,
     )  # fmt: skip
 
 
@@ -62,7 +63,9 @@ class TransferTests(SynchronousTestCase):
     def test_a_file_of_ours_is_found_again_after_a_restart(self) -> None:
         sent = self.send()
         self.assertEqual(("offered", 0, "/a", "x@y:1", 5), (sent.state, sent.have, sent.place, sent.at, sent.begun))
-        self.assertTrue(sent.outgoing)
+        self.assertEqual((True, False), (sent.outgoing, sent.gentle))
+        soft = self.store.send(PLAN, ID, BOB, ANN, place="/a", at="", begun=5, gentle=True).result(10)
+        self.assertTrue(soft.gentle)
         self.store.put_part(sent.number, 1).result(10)
         self.reopen()
         self.assertEqual(attrs.evolve(sent, have=0b10), self.store.get(sent.number))
