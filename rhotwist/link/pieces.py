@@ -109,7 +109,7 @@ class Pieces:
 
     def read(self, ack: Ack) -> int:
         """The bits of an ack, in pieces of our size. Raises BadPacket for what cannot be, or was never sent."""
-        times = halvings(ack.size_class, self.size_class)
+        times = halvings(ack.size_class, self.size_class) if ack.size_class < len(CLASSES) else None
         if times is None:
             if ack.base or ack.bitmap:
                 raise BadPacket("class")

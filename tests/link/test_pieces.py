@@ -88,7 +88,7 @@ class PieceTests(SynchronousTestCase):
         array.take(10)
         for wrong, reason in (
             (ack(11), "index"), (ack(0, 1 << 10), "index"), (ack(2**32 - 1), "index"), (ack(1, 0, 5), "class"),
-            (ack(0, 1, 3), "class"), (ack(0, 1, 2), "class"),
+            (ack(0, 1, 3), "class"), (ack(0, 1, 2), "class"), (ack(0, 1, 11), "class"), (ack(1, 0, 255), "class"),
         ):  # fmt: skip
             self.assertEqual(refusal(array, wrong), reason)
         self.assertEqual(array.read(ack(0, 0, 6)), 0)
@@ -112,7 +112,7 @@ class PieceTests(SynchronousTestCase):
         self.assertFalse(array.halve())
         self.assertEqual(array.size_class, 0)
 
-    @given(st.integers(0, 10), st.integers(0, 2**32 - 1), st.binary(max_size=1_024))
+    @given(st.integers(0, 255), st.integers(0, 2**32 - 1), st.binary(max_size=1_024))
     def test_any_ack_is_read_or_refused(self, size_class: int, base: int, bitmap: bytes) -> None:
         array = pieces(100)
         array.take(70)
