@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, FirstError, gatherResults
 from twisted.logger import Logger
 
@@ -16,7 +17,6 @@ from rhotwist.control.text import quoted
 from rhotwist.errors import (
     BadPacket,
     HandlerFailed,
-    NotSpoken,
     OperatorError,
     Overloaded,
     Refused,
@@ -66,18 +66,16 @@ class Sender:
         self._lanes = lanes
         self._have = row.have
         self._partial: dict[int, int] = {}
-        self._moved = world.mono()
+        self._moved = 0.0
         self._moves = 0
         self._heard = False
         self._plan: FilePlan
-        self._planned = b""
+        self._planned: bytes
 
     @property
     def done(self) -> int:
         """Bytes that the receiver has acknowledged; all of them only when it has the file whole."""
-        last = self._row.count - 1
-        short = self._row.count * self._row.part - self._row.total if last >= 0 and self._have >> last & 1 else 0
-        return self._have.bit_count() * self._row.part - short + sum(self._partial.values())
+        return attrs.evolve(self._row, have=self._have).done + sum(self._partial.values())
 
     async def run(self) -> None:
         """Send it. Returns when the receiver has it whole. Raises OperatorError; then its row says why it stands."""
@@ -92,7 +90,6 @@ class Sender:
                 why = f"it had {self._row.total} bytes, and has {self._source.total}"
                 raise trouble.FILE_CHANGED(path=self._source.path, why=why)
             await self._insist()
-            await world.soon(self._store.set_have(number, (1 << self._row.count) - 1))
             await world.soon(self._store.move(number, transfers.DONE, ended=world.date()))
         except OperatorError as error:
             state = transfers.CANCELLED if error.code == trouble.TRANSFER_REFUSED.code else transfers.PAUSED
@@ -215,8 +212,6 @@ class Sender:
         name, number = self._row.name, self._row.number
         if error.code == FileRefusal.CANCELLED:
             raise trouble.TRANSFER_REFUSED(name=name, number=number, why="its receiver does not want it") from None
-        if isinstance(error, NotSpoken):
-            raise self._stopped(explain.request_failed(error, self._row.at).why) from None
         if error.code not in _PASSING:
             raise self._stopped(_words(error)) from None
 

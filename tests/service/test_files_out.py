@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, fail
 
 from rhotwist.errors import (
@@ -41,6 +42,7 @@ class SendCase(EndCase):
         self.faults: list[Exception | None] = []
         self.answer: Callable[[Any], Deferred[Any]] = self.ask
         self.lanes = DeferredSemaphore(2)
+        self.limits = LIMITS
 
     def carry(self, body: Any, timeout: float, progress: Callable[[int, int], None]) -> Deferred[Any]:
         """What the net does: hand over, or fail as told."""
@@ -66,7 +68,7 @@ class SendCase(EndCase):
         self.row: Transfer = rows[0] if rows else self.successResultOf(self.world.soon(self.store.send(
             source.plan(PART), ID, ANN, BOB, place=str(self.path), at="there", begun=1
         )))  # fmt: skip
-        return Sender(self.store, self.row, source, self.carry, limits=LIMITS, world=self.world, lanes=self.lanes)
+        return Sender(self.store, self.row, source, self.carry, limits=self.limits, world=self.world, lanes=self.lanes)
 
     def run_it(self, sender: Sender | None = None) -> Deferred[None]:
         """Its life."""
@@ -139,6 +141,16 @@ class WayTests(SendCase):
         self.failureResultOf(running, CancelledError)
         self.assertEqual(0, self.made.done)
 
+    def test_what_is_there_is_noted_and_counted_part_by_part(self) -> None:
+        self.answer = lambda body: Deferred() if isinstance(body, FilePart) and body.index >= 8 else self.ask(body)
+        running = self.run_it()
+        self.take()
+        row = self.store.get(self.row.number)
+        assert row is not None
+        self.assertEqual(("going", 8 * PART, 8 * PART), (row.state, row.done, self.made.done))
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
+
     def test_the_file_is_let_go_at_the_end_however_that_comes(self) -> None:
         self.whole()
         self.assertEqual(-1, self.made._source._fd)
@@ -205,18 +217,18 @@ class BreakTests(SendCase):
         self.assertLess(self.clock.seconds(), LIMITS.file_patience + 10)
 
     def test_as_long_as_something_moves_it_goes_on(self) -> None:
-        failing = [False]
-
         def flaky(body: Any) -> Deferred[Any]:
-            failing[0] = not failing[0]
-            return fail(TimedOut("")) if failing[0] else self.ask(body)
+            failing = isinstance(body, FilePart) and len(self.parts()) % 3 == 0
+            return fail(TimedOut("")) if failing else self.ask(body)
 
+        self.limits = attrs.evolve(LIMITS, file_patience=3.0)
         running = self.run_it()
-        self.take()
         self.answer = flaky
-        for _ in range(400):
-            self.clock.advance(1.0)
+        self.take()
+        while not running.called:
+            self.clock.advance(0.5)
         self.successResultOf(running)
+        self.assertGreater(self.clock.seconds(), 2 * 3.0)
 
     def test_a_receiver_who_was_never_there_is_told_at_once(self) -> None:
         self.faults = [Unreachable("nobody")]
@@ -226,7 +238,7 @@ class BreakTests(SendCase):
     def test_refusals_that_no_patience_mends_stop_it(self) -> None:
         for error, code, state, why in (
             (Refused(FileRefusal.CANCELLED, "no"), "RHO-2309", "cancelled", "does not want it"),
-            (Refused(FileRefusal.NO_ROOM, "disk full"), "RHO-2307", "paused", '"disk full"'),
+            (Refused(FileRefusal.NO_ROOM, "disk full"), "RHO-2307", "paused", 'the receiver said "disk full"'),
             (Refused(FileRefusal.WRONG, "\x1b[31m"), "RHO-2307", "paused", "x1b"),
             (Refused(RefusalCode.TOO_BIG, "too big"), "RHO-2307", "paused", "too big"),
             (NotSpoken(RefusalCode.NOT_SPOKEN), "RHO-2307", "paused", "does not speak"),
@@ -250,6 +262,11 @@ class BreakTests(SendCase):
         self.assertEqual(list(range(8, 21)), self.parts())
         self.assertEqual({"a.bin": DATA}, self.lies())
         self.assertEqual("done", self.store.get(number).state)  # type: ignore[union-attr]
+
+    def test_a_plan_that_is_lost_is_told(self) -> None:
+        sender = self.sender()
+        self.store.plan = lambda number: None  # type: ignore[method-assign]
+        self.stopped(self.run_it(sender), "RHO-2304")
 
     def test_a_file_that_changed_is_paused_with_the_reason(self) -> None:
         sender = self.sender()
