@@ -33,8 +33,8 @@ TAIL = 8
 MISSED = 8
 #: Round trips below this are short beside the wait of an ack (``Limits.object_ack``).
 SHORT = 0.02
-#: Windows below this hold less than three times what is acknowledged at once anyway.
-NARROW = 400_000
+#: Windows below this hold little more than twice what is acknowledged at once anyway.
+NARROW = 600_000
 #: The longest pause between two signs of life while something is under way.
 PAUSE = 1.0
 
@@ -47,9 +47,9 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_alive_from", "_alive_last", "_batches", "_beat_at", "_beaten", "_beats", "_control", "_copied", "_copy_at",
-        "_counter", "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos", "_sent_at",
-        "_spend", "done", "failed", "halved", "seal", "sent_bytes", "size",
+        "_alive_from", "_alive_last", "_ask_after", "_batches", "_beat_at", "_beaten", "_beats", "_control", "_copied",
+        "_copy_at", "_counter", "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos",
+        "_sent_at", "_spend", "done", "failed", "halved", "seal", "sent_bytes", "size",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +66,7 @@ class ObjectOut:
         self.done = False
         self.failed: str | None = None
         self.halved = 0
-        self.sent_bytes = 0
+        self.sent_bytes = self._ask_after = 0
         self._spend = limits.object_spend * self.size + 10 * self._pieces.stride
         self._batches = Batches()
         self._counter = -1  # the highest counter the receiver has named
@@ -128,7 +128,10 @@ class ObjectOut:
             return self._probe(mono)
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
         left = control.window - control.inflight - count * pieces.stride
-        full = control.least < SHORT and control.window < NARROW and left < pieces.stride
+        full = left < pieces.stride and control.least < SHORT and control.window < NARROW
+        full = full and self.sent_bytes >= self._ask_after
+        if full:
+            self._ask_after = self.sent_bytes + int(control.window / 4)
         if self.sent_bytes > self._spend or self.seal.left < count:
             self._fail("spent")
             return []
