@@ -88,6 +88,38 @@ class SendingTests(SynchronousTestCase):
         self.assertEqual([header.index for header in talk.send(0.01)], [0, 9])
         self.assertRaises(BadPacket, Talk(14_080, open_=False).out.have, b"\0\x04", 0.0)
 
+    def test_an_ack_opens_the_way_as_well_as_have_and_have_after_it_changes_nothing(self) -> None:
+        talk = Talk(open_=False)
+        talk.arrive(talk.send(TRIP))
+        talk.ack()
+        talk.send(TRIP)
+        inflight = talk.control.inflight
+        self.assertGreater(talk.seal.sealed, 10)
+        talk.out.have(b"", TRIP + 5.0)
+        self.assertEqual(talk.control.inflight, inflight)
+
+    def test_from_have_on_silence_counts(self) -> None:
+        talk = Talk(14_080, open_=False)
+        talk.send(TRIP)
+        self.assertEqual(talk.out.deadline(), float("inf"))
+        talk.out.have(b"", TRIP)
+        beat = TRIP + LIMITS.object_beat
+        self.assertEqual(talk.out.deadline(), beat)
+        talk.out.beat_due(beat)
+        self.assertEqual(talk.send(TRIP + 0.99 * talk.control.pto), [])
+        self.assertEqual(len(talk.send(TRIP + 1.01 * talk.control.pto)), 1)
+
+    def test_a_round_trip_is_what_an_ack_took_less_what_it_waited(self) -> None:
+        talk = Talk()
+        talk.arrive(talk.send(0.0))
+        talk.ack(0.060, delay=150)
+        self.assertAlmostEqual(talk.control.latest, 0.045)
+        talk.ack(0.090)
+        self.assertAlmostEqual(talk.control.latest, 0.045)
+        talk.arrive(talk.send(0.1))
+        talk.ack(5.0, delay=40_000)
+        self.assertAlmostEqual(talk.control.latest, 0.045)
+
     def test_packets_are_spread_over_the_round_trip(self) -> None:
         talk = Talk()
         at_once, later = len(talk.send(0.0)), len(talk.send(TRIP * 0.2))
@@ -181,6 +213,28 @@ class LossTests(SynchronousTestCase):
         gaps = [after - before for before, after in zip(beats, beats[1:], strict=False)]
         self.assertLess(max(gaps[: MISSED - 1]), 0.15)
         self.assertGreater(min(gaps[MISSED:]), 0.98)
+
+    def test_an_ack_makes_beats_frequent_again_and_the_next_silence_the_first(self) -> None:
+        talk = Talk()
+        first = talk.send(0.0)
+        talk.send(5.0)
+        talk.arrive(first)
+        talk.ack()
+        talk.send(talk.mono + 0.001)
+        start, beats = talk.mono, 0
+        gap = max(talk.control.round_trip, LIMITS.object_beat)
+        while talk.mono < start + 3.5 * gap:
+            talk.mono += 0.01
+            talk.out.burst(talk.mono)
+            beats += talk.out.beat_due(talk.mono)
+        self.assertEqual(beats, 3)
+        talk = Talk(14_080)
+        sent = talk.send(TRIP)
+        talk.send(TRIP + 4 * talk.control.pto)
+        talk.arrive(sent[:1])
+        talk.ack()
+        talk.send(talk.mono + TRIP)
+        self.assertEqual(len(talk.send(talk.mono + 1.02 * talk.control.pto)), 1)
 
     def test_a_receiver_that_never_has_enough_draws_no_more_than_three_times_the_object(self) -> None:
         talk = Talk(100_000)
