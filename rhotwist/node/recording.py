@@ -85,6 +85,8 @@ def taken(state: State, stream: Stream, session: Session, piece: Piece, mono: fl
     if inner is None:
         inner = arrival.inner = taking.receiver(state, objects, arrival, session, mono)
     arrival.recorded = True
+    if piece.last:
+        stream.arrival = None
     if piece.at:
         inner.put(stream.start + piece.at - RECORD_HEAD, piece.data, mono)
     else:

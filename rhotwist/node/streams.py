@@ -72,8 +72,11 @@ class Stream:
         data = self.outbound.pull(most)
         if data:
             self.used = self._moved = mono
-            for objects in self.users:  # the way takes their bytes: small packets behind them are late, not lost
-                objects.session.alive = mono
+            for objects in list(self.users):
+                if objects.out:  # the way takes their bytes: small packets behind them are late, not lost
+                    objects.session.alive = mono
+                else:
+                    del self.users[objects]
         return data
 
     def reusable(self, mono: float) -> bool:
@@ -91,7 +94,10 @@ class Stream:
     def over(self, mono: float) -> str:
         """Why it has to end now, "" if it does not."""
         limits = self._limits
-        self._old = (self._old or mono) if self.inbound.behind else None
+        if not self.inbound.behind:
+            self._old = None
+        elif self._old is None:
+            self._old = mono
         if mono - self.used >= limits.stream_close and not self.outbound:
             return "idle"
         if not self.proven and mono - self.began >= limits.half_open_life:
