@@ -223,7 +223,6 @@ class ObjectOut:
                 sample = mono - sent_at - waited
         if fresh or advanced:
             control.on_ack(pieces.arrived(bits), sent_at, sample, mono)
-            self._look_for_losses(mono)
         if ack.base and ack.base == piece_count(self.size, ack.size_class):
             self.done = True
             self.close()
