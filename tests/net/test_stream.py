@@ -25,8 +25,10 @@ from rhotwist.node.core import Node
 from rhotwist.node.jobs import Hang
 from rhotwist.secret.stream_seal import StreamSeal
 from rhotwist.wire.datagram import pack_address, prefix
+from rhotwist.wire.frame import pack_message
 from rhotwist.wire.schema import Request, Schema, bulk, text
 from rhotwist.wire.stream import frame, pack_head
+from tests import FULL
 from tests.net.fakes import Time
 from tests.secret.sides import pair
 
@@ -392,6 +394,28 @@ class LoopbackTests(TestCase):
         self.assertEqual(len((await outcome).data), 900_000)
         self.assertGreaterEqual(client.counters["streams_made"], 2)
         self.assertEqual(client.counters["opened"], 1)
+
+    async def test_a_peer_that_stops_reading_costs_less_than_a_megabyte(self) -> None:
+        server, client, at = await self.pair()
+        peer = client.peer(at)
+        await peer.ping()
+        [theirs], [ours] = server.streams._connections.values(), client.streams._connections.values()
+        ours.transport.pauseProducing()
+        most = 0
+        session = next(iter(client.core._state.sessions.sessions.values()))
+        for number in range(20_000 if FULL else 6_000):
+            rest = number.to_bytes(16, "big"), b"", b"", Echo(text="x" * 1_000).encode()
+            request = pack_message(number + 1, 0, number + 1, Echo.identifier, rest)
+            ours.transport.write(frame(session.seal.seal(request)))
+            if number % 100 == 0:
+                await deferLater(reactor, 0.001, lambda: None)
+                assert theirs.stream is not None
+                held = theirs.transport._tempDataLen + len(theirs.transport.dataBuffer)
+                most = max(most, held + theirs.stream.outbound.queued + theirs.stream.inbound.held)
+        self.assertGreater(most, 100_000)
+        self.assertLess(most, 1_000_000)
+        for connection in (ours, theirs):
+            connection.abort()
 
     async def test_nobody_there_is_unreachable(self) -> None:
         server, client, at = await self.pair()
