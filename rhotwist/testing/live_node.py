@@ -229,6 +229,10 @@ def plains() -> list[bytes]:
     prove = messages.Prove(own=(), asked=(live.WALLET.public,)).encode()
     found.append(pack_message(50, 0, 50, messages.Prove.identifier, (some, b"", b"", prove)))
     found.append(pack_message(51, 0, 51, messages.Reach.identifier, (some, b"", b"", b"")))
+    offer = messages.Offer(
+        id=1, key=bytes(32), named=bytes(32), size=5_000, size_class=4, hashcode=0, kind=0
+    ).encode()
+    found.append(pack_message(52, 0, 52, messages.Offer.identifier, (some, b"", b"", offer)))
     found.append(pack_reply(9, Heard.identifier, bytes(32), some, Heard(text="yes").encode()))
     for body in (
         messages.Ping(nonce=1), messages.Pong(nonce=1, seen=bytes(18)), messages.Working(hashcode=3),
@@ -236,6 +240,8 @@ def plains() -> list[bytes]:
         messages.Rekeyed(epoch=1, key=live.CLIENT.x_public), messages.RekeyWanted(epoch=1),
         messages.Challenge(data=bytes(8)), messages.ChallengeMet(data=bytes(8)), messages.Welcome(bytes(16), False),
         messages.Redirect(1, live.WALLET.public, (bytes(18),), bytes(16), bytes(32), 0), messages.Close(reason=1),
+        messages.Ack(id=1, size_class=4, base=0, counter=0, delay=0, bitmap=b"\7"), messages.Beat(id=1),
+        messages.Gone(id=1, reason=1, ours=False), messages.Gone(id=1, reason=2, ours=True),
     ):  # fmt: skip
         found.append(pack_control(body.identifier, body.encode()))
     frames = found[1:]

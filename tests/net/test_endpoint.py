@@ -55,6 +55,14 @@ class Big(Request[Said], name="endpoint-test.big"):
     data: bytes = bulk(3_000_000)
 
 
+class Brought(Schema, name="endpoint-test.brought"):
+    data: bytes = bulk(1_000_000)
+
+
+class Back(Request[Brought], name="endpoint-test.back"):
+    data: bytes = bulk(1_000_000)
+
+
 class Note(Schema, name="endpoint-test.note"):
     words: str = text(1000)
 
@@ -86,6 +94,40 @@ class LoopbackTests(TestCase):
         self.assertEqual(await self.peer.request(Say(words="hi"), timeout=20), Said(words="HI"))
         self.assertEqual((seen[0].peer, seen[0].source), (CLIENT.public, CLIENT.public))
         self.assertEqual(seen[0].destination, SERVER.public)
+
+    async def test_a_body_and_a_reply_of_any_size_with_progress_on_both_sides(self) -> None:
+        await self.pair()
+        self.server.admit(CLIENT.public)
+        data = bytes(range(256)) * 2_000
+        coming: list[Any] = []
+        seen: list[tuple[int, int]] = []
+        self.server.answer(Back, lambda call: Brought(data=call.body.data[::-1]), progress=coming.append)
+        back = await self.peer.request(Back(data=data), timeout=20, progress=lambda *how: seen.append(how))
+        self.assertEqual(back, Brought(data=data[::-1]))
+        self.assertEqual(seen[-1], (1_024_240, 1_024_240))
+        self.assertEqual(seen, sorted(seen))
+        self.assertEqual({(each.schema, each.source, each.total) for each in coming}, {(Back, CLIENT.public, 512_120)})
+        self.assertEqual(self.server.counters["object taken"], 1)
+
+    async def test_a_group_of_requests_is_one_deferred(self) -> None:
+        await self.pair()
+        self.server.answer(Say, lambda call: Said(words=call.body.words.upper()))
+        seen: list[tuple[int, int]] = []
+        asked = [self.peer.request(Say(words=word), timeout=20) for word in ("a", "b", "c")]
+        said = await self.client.group(asked, progress=lambda *how: seen.append(how))
+        self.assertEqual([one.words for one in said], ["A", "B", "C"])
+        self.assertEqual(seen[-1], (3, 3))
+
+    async def test_a_large_request_that_is_cancelled_is_withdrawn(self) -> None:
+        await self.pair()
+        self.server.admit(CLIENT.public)
+        self.server.answer(Back, lambda call: Deferred())
+        asked = self.peer.request(Back(data=bytes(300_000)), timeout=20)
+        await self.peer.ping(timeout=20)
+        asked.cancel()
+        with self.assertRaises(Cancelled):
+            await asked
+        self.assertEqual(self.client.core.status()["pending_requests"], 0)
 
     async def test_the_server_can_ask_back_over_the_session(self) -> None:
         await self.pair()

@@ -57,7 +57,9 @@ def anything(draw: Random, session: Session, hosts: list[Host]) -> bytes:
         messages.Rekeyed(epoch=epoch, key=draw.randbytes(32)),
         messages.Challenge(data=bytes(8)), messages.ChallengeMet(data=bytes(8)),
         messages.Redirect(1, key, (place,), bytes(16), bytes(32), draw.randrange(1 << 16)),
-        messages.Close(reason=draw.choice((1, 2, 2, 2, 3))),
+        messages.Close(reason=draw.choice((1, 2, 2, 2, 3))), messages.Beat(id=draw.randrange(4)),
+        messages.Ack(draw.randrange(4), draw.randrange(12), draw.randrange(9), draw.randrange(9), 0, draw.randbytes(3)),
+        messages.Gone(id=draw.randrange(4), reason=draw.randrange(9), ours=draw.random() < 0.5),
     )  # fmt: skip
     if draw.random() < 0.3:
         return pack_message(number, min(number, draw.randrange(256)), code, Say.identifier, rest)
