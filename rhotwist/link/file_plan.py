@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import struct
 import unicodedata
+from collections.abc import Iterable
 
 import attrs
 
@@ -80,7 +81,8 @@ class FilePlan:
 
     def empty_parts(self) -> int:
         """The parts that hold zeros alone, as bits: nobody need send those."""
-        return sum(1 << index for index in range(self.count) if self.hash(index) == zeros(self.size(index)))
+        empty = (index for index in range(self.count) if self.hash(index) == zeros(self.size(index)))
+        return bits_of(empty, self.count)
 
     def encode(self) -> bytes:
         """The one byte string of this plan."""
@@ -187,6 +189,14 @@ def read_bits(data: bytes, count: int) -> int:
     if len(data) != (count + 7) // 8 or bits >> count:
         raise BadPacket("bits")
     return bits
+
+
+def bits_of(indexes: Iterable[int], count: int) -> int:
+    """The bits of these indexes below count. In bytes, because an int of many bits is copied for each bit added."""
+    made = bytearray((count + 7) // 8)
+    for index in indexes:
+        made[index >> 3] |= 1 << (index & 7)
+    return int.from_bytes(made, "little")
 
 
 def missing(bits: int, count: int) -> list[int]:

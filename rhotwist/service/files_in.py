@@ -252,7 +252,7 @@ class Receiver:
         if data is None:
             await self._assemble(coming)
         else:
-            plan = file_plan.read_plan(data)
+            plan = await world.in_thread(lambda: file_plan.read_plan(data))
             await world.in_thread(lambda: coming.file.make(row.total))
             have = await world.in_thread(lambda: _right(plan, coming.file, row.have))
             if have != row.have:
@@ -297,7 +297,7 @@ class Receiver:
             coming.peers.add(peer)
             self.admit(peer, True)  # what its owner takes comes in objects larger than a stranger's
         if plan is None:
-            bits = sum(1 << index for index in self._store.pages(row.number))
+            bits = file_plan.bits_of(self._store.pages(row.number), pieces_of(row))
             return FileStand(stage=FileStage.PLANNING, here=file_plan.pack_bits(bits, pieces_of(row)))
         if file_plan.missing(coming.have, plan.count):
             return FileStand(stage=FileStage.TAKING, here=file_plan.pack_bits(coming.have, plan.count))
@@ -384,7 +384,6 @@ def _plan(data: bytes, row: Transfer) -> FilePlan | None:
 
 def _right(plan: FilePlan, file: PartFile, have: int) -> int:
     """Those of the parts that have names which are right on the disk."""
-    return sum(
-        1 << index for index in range(plan.count)
-        if have >> index & 1 and plan.fits(index, file.read(index * plan.part, plan.size(index)))
-    )  # fmt: skip
+    counted = [index for index, bit in enumerate(f"{have:b}"[::-1]) if bit == "1"]
+    right = (index for index in counted if plan.fits(index, file.read(index * plan.part, plan.size(index))))
+    return file_plan.bits_of(right, plan.count)

@@ -48,8 +48,8 @@ class FileService:
     """The transfers of one data folder, while their process runs.
 
     asker gives the way to ask the wallet of a key in the process at, in the name of a hot wallet, gentle or not; it
-    raises OperatorError for an address that is none. admit says of whom parts are taken: a peer's key, and whether from now
-    on or no more.
+    raises OperatorError for an address that is none. admit says of whom parts are taken: a peer's key, and whether
+    from now on or no more.
     """
 
     _log = Logger()

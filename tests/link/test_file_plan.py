@@ -129,6 +129,10 @@ class BitTests(SynchronousTestCase):
         for data, count in ((b"\x01\x02", 9), (b"\x01", 9), (b"\x01\x02\x00", 10), (b"\x01", 0)):
             self.assertEqual("bits", refused(lambda d, count=count: file_plan.read_bits(d, count), data))
 
+    def test_bits_are_gathered_from_indexes(self) -> None:
+        self.assertEqual(0b1000000101, file_plan.bits_of((0, 9, 2), 10))
+        self.assertEqual(0, file_plan.bits_of((), 0))
+
     def test_what_is_missing_comes_in_order(self) -> None:
         self.assertEqual([1, 3], file_plan.missing(0b0101, 4))
         self.assertEqual([], file_plan.missing(0b11, 2))

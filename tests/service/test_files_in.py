@@ -410,7 +410,7 @@ class DiskTests(ReceiveCase):
         self.worker = lambda job: work.append(job) or maybeDeferred(job)
         slow.callback(work[0]())
         self.assertEqual(FileStage.TAKING, self.successResultOf(second).stage)
-        self.assertEqual(2, len(work), "made once, looked at once")
+        self.assertEqual(3, len(work), "planned once, made once, looked at once")
         self.assertEqual([0], self.have())
 
     def test_a_look_that_fails_when_nobody_waits_any_more_is_logged_and_a_refusal_is_not(self) -> None:
