@@ -25,8 +25,8 @@ Buffer = bytearray | memoryview
 Store = Callable[[int], Buffer | None]
 
 #: Bytes of new packets that are acknowledged at once: more than one coalesced read brings, less than 5 ms bring at
-#: 400 Mbit/s. No packet counts for less than an ACK_PIECE.
-ACK_BYTES, ACK_PIECE = 253_440, 1_152
+#: 200 Mbit/s. No packet counts for less than an ACK_PIECE.
+ACK_BYTES, ACK_PIECE = 126_720, 1_152
 #: Packets that the bitmap of one ack can tell of.
 ACK_WINDOW = 8 * 1_024
 #: An ack waits for a share of the round trip, but no longer than this.
@@ -217,8 +217,11 @@ class ObjectIn:
     def _late(self, datagrams: Sequence[bytes], mono: float) -> int:
         """Its sender may not know yet that it is whole: a packet that asks draws the last ack again."""
         if self.whole:
+            newest = self.seal.newest
             for datagram in datagrams:
                 self.seal.open_one(datagram)
+            if self.seal.newest > newest:
+                self._newest_at = mono
             if self.seal.asked:
                 self._ack_due = mono
         return 0

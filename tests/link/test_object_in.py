@@ -178,7 +178,7 @@ class Acks(SynchronousTestCase):
         self.object_in.take(self.sender.packets(5, ask=True), 3.0)
         ack = self.object_in.ack(3.0)
         assert ack is not None
-        self.assertEqual((ack.base, ack.bitmap), (self.sender.count, b""))
+        self.assertEqual((ack.base, ack.bitmap, ack.delay), (self.sender.count, b"", 0))
 
     def test_a_probe_is_answered_in_its_own_class_and_brings_nothing(self) -> None:
         self.object_in.take([self.sender.seal.seal_probe(5)], 1.0)
