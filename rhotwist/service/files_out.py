@@ -175,7 +175,6 @@ class Sender:
             raise failure from None
         finally:
             for one in going:
-                one.addErrback(lambda _: None)
                 one.cancel()
 
     async def _piece(self, index: int) -> None:

@@ -15,7 +15,7 @@ from tests.cli.test_bar import ROW
 AT = f"{NODE_ADDRESS}@192.0.2.1:7460"
 GOING = attrs.evolve(ROW, done=500, total=1000)
 DONE = attrs.evolve(GOING, state="done", done=1000, ended_at=GOING.begun_at + 7)
-PAUSED = attrs.evolve(GOING, state="paused", why="no net")
+PAUSED = attrs.evolve(GOING, state="paused", why="no net", done=600)
 
 
 def rows(*items: values.TransferRow) -> values.TransferList:
@@ -68,6 +68,24 @@ class SendTests(FilesCase):
         self.assertEqual(f"film.mkv  1000 B checked by {BOB} (root {'ab' * 32}) after 7 s\n", printed.out)
         self.assertIn("reading", printed.err)
 
+    def test_the_bar_is_drawn_at_each_look_and_taken_away_before_anything_is_printed(self) -> None:
+        drawn: list[Any] = []
+
+        class Drawn:
+            def __init__(self, run: Any) -> None:
+                drawn.append("made")
+
+            def draw(self, items: Any) -> None:
+                drawn.append(items[0].done)
+
+            def clear(self) -> None:
+                drawn.append("cleared")
+
+        self.patch(files, "Bar", Drawn)
+        self.process("wallet", {verbs.FILE_SEND: GOING, verbs.TRANSFERS: self.turns(rows(GOING), rows(DONE))})
+        self.send()
+        self.assertEqual(["made", 500, 1000, "cleared"], drawn)
+
     def test_json_is_the_list_of_transfers(self) -> None:
         self.process("wallet", {verbs.FILE_SEND: GOING, verbs.TRANSFERS: rows(DONE)})
         [item] = self.send("--json").json["items"]
@@ -81,7 +99,7 @@ class SendTests(FilesCase):
         printed = self.send()
         self.assertEqual({"numbers": [3], "at": ""}, asked[-1])
         self.assertEqual(130, printed.status)
-        self.assertIn("500 B of 1000 B are with the receiver", printed.err)
+        self.assertIn("600 B of 1000 B are with the receiver", printed.err)
         self.assertIn("rho resume 3", printed.err)
         self.assertIn("[RHO-2308]", printed.err)
 
@@ -95,13 +113,16 @@ class SendTests(FilesCase):
         self.assertIn("rho resume 3", printed.err)
 
     def test_what_stopped_it_is_printed_with_status_1(self) -> None:
-        problem = explain.to_problem(trouble.TRANSFER_STOPPED(name="film.mkv", number=3, why="no net"))
-        for row in (PAUSED, attrs.evolve(PAUSED, problem=problem)):
+        problem = explain.to_problem(trouble.FILE_CHANGED(path="film.mkv", why="part 5 of 6 has other bytes now"))
+        for row, code, said in (
+            (PAUSED, "RHO-2307", "why: no net"), (attrs.evolve(PAUSED, problem=problem), "RHO-2302", "part 5 of 6"),
+            (attrs.evolve(PAUSED, state="cancelled"), "RHO-2305", "is cancelled"),
+        ):  # fmt: skip
             self.process("wallet", {verbs.FILE_SEND: GOING, verbs.TRANSFERS: rows(row)})
             printed = self.send()
             self.assertEqual((1, ""), (printed.status, printed.out))
-            self.assertIn("why: no net", printed.err)
-            self.assertIn("rho resume 3", printed.err)
+            self.assertIn(said, printed.err)
+            self.assertIn(code, printed.err)
             self.doCleanups()
             self.setUp()
 
@@ -244,7 +265,7 @@ class ListTests(FilesCase):
         self.process("wallet", {verbs.TRANSFERS: rows(PAUSED, offered, DONE)})
         printed = self.rho("transfers")
         first, second, third = printed.out.splitlines()
-        self.assertRegex(first, r"^ +3  paused +50 % +1000 B  to   rho1w\S+…\S+  film.mkv  no net$")
+        self.assertRegex(first, r"^ +3  paused +60 % +1000 B  to   rho1w\S+…\S+  film.mkv  no net$")
         self.assertRegex(second, r"^ +4  offered +0 % .* from ")
         self.assertIn("100 %", third)
         self.assertIn("rho receive", printed.err)

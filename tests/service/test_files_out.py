@@ -141,6 +141,36 @@ class WayTests(SendCase):
         self.failureResultOf(running, CancelledError)
         self.assertEqual(0, self.made.done)
 
+    def test_when_one_lane_fails_the_other_is_withdrawn(self) -> None:
+        gone: list[Any] = []
+
+        def answer(body: Any) -> Deferred[Any]:
+            if isinstance(body, FilePart):
+                return Deferred(gone.append) if body.index == 0 else fail(SessionLost(""))
+            return self.ask(body)
+
+        running = self.run_it()
+        self.answer = answer
+        self.take()
+        self.assertEqual((1, 0), (len(gone), self.at_once))
+        self.answer = self.ask
+        self.clock.advance(1.0)
+        self.successResultOf(running)
+
+    def test_what_the_receiver_has_is_noted_whatever_we_knew(self) -> None:
+        self.answer = lambda body: Deferred() if isinstance(body, FilePart) and body.index >= 8 else self.ask(body)
+        running = self.run_it()
+        self.take()
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
+        self.store.set_have(self.row.number, 0).result(10)
+        again = self.run_it()
+        row = self.store.get(self.row.number)
+        assert row is not None
+        self.assertEqual((8 * PART, 8 * PART), (row.done, self.made.done))
+        again.cancel()
+        self.failureResultOf(again, CancelledError)
+
     def test_what_is_there_is_noted_and_counted_part_by_part(self) -> None:
         self.answer = lambda body: Deferred() if isinstance(body, FilePart) and body.index >= 8 else self.ask(body)
         running = self.run_it()
