@@ -41,6 +41,12 @@ def send_on(run: Run, client: Client, rows: Sequence[TransferRow]) -> int:
         ended = follow(run, client, rows, until=until)
     except KeyboardInterrupt:
         raise _interrupted(client, rows) from None
+    except OperatorError as error:
+        if error.code not in (trouble.NOT_STARTED.code, trouble.ANSWER_UNREADABLE.code):
+            raise
+        raise trouble.TRANSFER_STOPPED(
+            name=_name(rows), number=_numbers(rows), why="the wallet process is gone, and the wallet locked with it"
+        ) from error
     told = [row for row in ended if row.state == "done"]
     run.result(TransferList(tuple(ended)), *map(arrived, told))
     for row in ended:
@@ -91,8 +97,16 @@ def _interrupted(client: Client, rows: Sequence[TransferRow]) -> OperatorError:
         stand = list(answer.items)
     left = [row for row in stand if row.state != "done"] or stand
     done, total = sum(row.done for row in stand), sum(row.total for row in stand)
-    name = left[0].name if len(left) == 1 else f"{len(left)} files"
-    numbers = " ".join(str(row.number) for row in left)
-    return trouble.TRANSFER_INTERRUPTED(name=name, number=numbers, done=f"{size(done)} of {size(total)}")
+    return trouble.TRANSFER_INTERRUPTED(
+        name=_name(left), number=_numbers(left), done=f"{size(done)} of {size(total)}"
+    )
+
+
+def _name(rows: Sequence[TransferRow]) -> str:
+    return visible(rows[0].name) if len(rows) == 1 else f"{len(rows)} files"
+
+
+def _numbers(rows: Sequence[TransferRow]) -> str:
+    return " ".join(str(row.number) for row in rows)
 
 

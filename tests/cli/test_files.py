@@ -112,6 +112,15 @@ class SendTests(FilesCase):
         self.assertEqual(130, printed.status)
         self.assertIn("rho resume 3", printed.err)
 
+    def test_a_process_that_was_killed_is_told_with_how_it_goes_on(self) -> None:
+        gone = trouble.NOT_STARTED(role="wallet", path="/d", hint="")
+        for error, code in ((gone, "RHO-2307"), (trouble.NONE_HOT(), "RHO-1208")):
+            self.process("wallet", {verbs.FILE_SEND: GOING, verbs.TRANSFERS: self.turns(rows(GOING), error)})
+            printed = self.send()
+            self.assertIn(code, printed.err)
+            self.doCleanups()
+            self.setUp()
+
     def test_what_stopped_it_is_printed_with_status_1(self) -> None:
         problem = explain.to_problem(trouble.FILE_CHANGED(path="film.mkv", why="part 5 of 6 has other bytes now"))
         for row, code, said in (
