@@ -29,6 +29,8 @@ START_SHARE, START_TIME, START_SAMPLES = 1.125, 0.004, 4
 TRAIN_SHARE, TRAIN_TIME = 1 / 8, 0.010
 #: A queue is too long there: one bandwidth-delay product stands in it.
 LONG_SHARE, LONG_TIME = 2.0, 0.005
+#: On the shortest ways, a round trip below this says more of two processes that share their cores than of a queue.
+BUSY = 0.012
 #: From this share of losses on that had no witness, a line is known for them. There whoever else uses it has long been
 #: driven back, and what is free may be taken faster than CUBIC does: by this share of the window a round trip.
 LOSSY, REGAIN = 0.01, 1 / 16
@@ -37,8 +39,8 @@ DRAINING = 0.9
 #: Share of a round that hardly a line loses over which anything else works.
 HEAVY = 0.4
 #: A line is full when this much more is sent than before, less than half of that arrives, and the share lost has
-#: grown by the second.
-FULLER, LEAP = 1.25, 0.05
+#: grown by the second; by the third in slow start, where a single round is looked at.
+FULLER, LEAP, START_LEAP = 1.25, 0.05, 0.2
 #: After so many packets on a line that seems to lose for no reason this is tried; four times as many the next time.
 DOUBT = 4_000
 #: A line on which losses go on below this share of the window where they began has losses of its own after all.
@@ -206,7 +208,8 @@ class Controller(RoundTrips):
         self._round_least = min(self._round_least, sample)
         if self.slow_start:
             self._watch_train(mono)
-            self._over = self._over + 1 if sample > START_SHARE * self.least + START_TIME else 0
+            late = sample > max(START_SHARE * self.least + START_TIME, BUSY)
+            self._over = self._over + 1 if late else 0
             if self._over >= START_SAMPLES:
                 self._start_ends(mono)
 
@@ -290,7 +293,7 @@ class Controller(RoundTrips):
         if self.background:
             if inf > least > self.least + self._limits.object_queue and self._excused < mono - self.round_trip:
                 self._reduce(mono)
-        elif mono >= self._crowded and inf > least > LONG_SHARE * self.least + LONG_TIME:
+        elif mono >= self._crowded and inf > least > max(LONG_SHARE * self.least + LONG_TIME, BUSY):
             self._try(Trial(self.window, self._cubic.top, queue=least), mono)
             return
         if self._plain_least and mono >= self._plain:
@@ -323,8 +326,8 @@ class Controller(RoundTrips):
         before, came = self._level
         if packets > FULLER * before and came > 0:
             share, was = 1 - passed / packets, 1 - came / before
-            if passed / came < (1 + packets / before) / 2 and share > was + LEAP:
-                started = self.slow_start
+            started = self.slow_start
+            if passed / came < (1 + packets / before) / 2 and share > was + (START_LEAP if started else LEAP):
                 self._fit(mono)
                 if not started:
                     self._plainly(mono)

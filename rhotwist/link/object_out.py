@@ -131,7 +131,7 @@ class ObjectOut:
         full = left < pieces.stride and control.least < SHORT and control.window < NARROW
         full = full and self.sent_bytes >= self._ask_after
         if full:
-            self._ask_after = self.sent_bytes + int(control.window / 4)
+            self._ask_after = self.sent_bytes + int(control.window / 2)
         if self.sent_bytes > self._spend or self.seal.left < count:
             self._fail("spent")
             return []

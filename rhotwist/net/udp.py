@@ -54,8 +54,8 @@ QUEUE_MOST = 512
 #: more" costs as much as the one that read.
 _PROBE = 7
 
-#: Bytes of one coalesced read that are answered together, if it brings no pieces of objects. The answers to the first leave while the next are worked at,
-#: so that both ends work at once.
+#: Bytes of one coalesced read that are answered together, but for pieces of objects, of which a whole read is. The
+#: answers to the first leave while the next are worked at, so that both ends work at once.
 TOGETHER = 2_048
 
 _BUFFER = 65_536
@@ -213,14 +213,14 @@ class UdpPort:
         receive = self._receiver.receive
         pieces = split(data, segment) if segment else (data,)
         path = self._book.paths.get(sender) or self._book.path(sender)
-        together = len(pieces)
-        if len(data) > TOGETHER and data[0] & 15 != OBJECT:
-            together = TOGETHER // len(pieces[0]) + 1
-        while len(pieces) > together:
-            receive(path, pieces[:together])
-            self._receiver.settle()
-            pieces = pieces[together:]
-        receive(path, pieces)
+        if len(data) > TOGETHER:
+            together = len(pieces) if data[0] & 15 == OBJECT else TOGETHER // len(pieces[0]) + 1
+            while len(pieces) >= together:
+                receive(path, pieces[:together])
+                self._receiver.settle()
+                pieces = pieces[together:]
+        if pieces:
+            receive(path, pieces)
 
     def _hear(self, until: float) -> None:
         """Hand over Hellos without a cookie for as long as there is time; if some are left, go on in the next turn."""
