@@ -35,7 +35,7 @@ class Take(Request[Taken], name="bench.take"):
 
 def node(reactor: Any, largest: str) -> RhoNode:
     """A node on a port of the loopback address."""
-    limits = Limits(object_max_stranger=2**21, object_session=2**24, object_packet_max=int(largest))
+    limits = Limits(object_max_stranger=2**21, object_packet_max=int(largest))
     core = Node(SeedKey(os.urandom(32)), rng=os.urandom, limits=limits)
     made = RhoNode(core, reactor, limits=limits)
     made.bind(("127.0.0.1",), 0)
