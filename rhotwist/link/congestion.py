@@ -174,7 +174,7 @@ class Controller(RoundTrips):
         self._heard = mono
         if sample > 0:
             self._measured(sample, mono)
-        if sent_at >= self._round:
+        if size and sent_at >= self._round:
             self._round_ends(mono)
         if size and (self._limited or used >= self.window * (0.5 if self.slow_start else 0.8)):
             self._grow(size, mono)
