@@ -17,7 +17,7 @@ from rhotwist.wire.datagram import Path
 from rhotwist.wire.schema import Schema
 
 #: Handlers of messages that want no answer, running at once. Requests have their own bound in the core; of these nobody
-#: waits for, so that only a bound keeps a peer from starting ever more.
+#: waits for, so that only a bound keeps a peer from starting ever more. With large bodies they hold 64 MiB at most.
 TOLD_AT_ONCE = 1_024
 
 #: Called with what has come of a message so far: a ``jobs.Arriving``.
@@ -96,7 +96,7 @@ class Handlers:
 
     def run(self, call: jobs.Call) -> None:
         """Have a call answered, now or when its handler is done."""
-        if not call.wants_answer and self._told >= TOLD_AT_ONCE:
+        if self._told + _weight(call) > TOLD_AT_ONCE and not call.wants_answer:
             self._driver.counters["told_dropped"] += 1
             return
         handler = self._handlers.get(type(call.body))
@@ -134,12 +134,12 @@ class Handlers:
             return
         # Before the callbacks: a Deferred that has its result already runs them at once.
         self._running[result] = call
-        self._told += not call.wants_answer
+        self._told += _weight(call)
         result.addBoth(self._done, result)
 
     def _done(self, outcome: object, running: Deferred[Any]) -> None:
         call = self._running.pop(running)
-        self._told -= not call.wants_answer
+        self._told -= _weight(call)
         if self._driver.closed:
             return
         if isinstance(outcome, Failure):
@@ -170,6 +170,11 @@ class Handlers:
             refused = HandlerFailed(RefusalCode.HANDLER_FAILED)
         if call.wants_answer:
             self._core.answer(call, refused, self._driver.now())
+
+
+def _weight(call: jobs.Call) -> int:
+    """What a message that was only told counts for: one, and one more for each 64 KiB of a big one."""
+    return 0 if call.wants_answer else 1 + (call.size >> 16)
 
 
 async def _await(result: Awaitable[Any]) -> Any:

@@ -18,7 +18,8 @@ class Call:
     """A message for one of our handlers. If wants_answer, ``Node.answer`` is owed, at once or any time later.
 
     peer is the identity that the session proved (32 bytes), source who speaks: that identity or a wallet proven in the
-    session. destination is ours: the node's key or a wallet of this process. hash names the message object. Nobody
+    session. destination is ours: the node's key or a wallet of this process. hash names the message object. size is its
+    bytes if it came as a big object, else 0. Nobody
     changes it; frozen, it would cost a microsecond more, and every request has one.
     """
 
@@ -30,6 +31,7 @@ class Call:
     path: Path
     _session: object = attrs.field(default=None, repr=False)
     _taken: Taken | None = attrs.field(default=None, repr=False)
+    size: int = 0
 
     @property
     def wants_answer(self) -> bool:

@@ -72,8 +72,9 @@ def _whole(state: State, objects: Objects, arrival: Arrival, view: memoryview, m
         kind = state.handled[schema]
         try:
             call = Call(
-                session.peer, source, destination, kind.decode(body), offer.named, session.path, session, taken
-            )
+                session.peer, source, destination, kind.decode(body), offer.named, session.path, session, taken,
+                len(view),
+            )  # fmt: skip
         except BadPacket:
             state.counters["bad body"] += 1
             refused = RefusalCode.BAD_BODY

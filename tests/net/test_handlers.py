@@ -84,6 +84,18 @@ class AnswerTests(HandlerCase):
         self.assertEqual((len(running), self.driver.counters["told_dropped"]), (TOLD_AT_ONCE + 1, 11))
         self.assertEqual([reply for _, reply in self.core.answers], [Said(words="still")])
 
+    def test_large_ones_count_for_their_size(self) -> None:
+        running: list[Deferred[None]] = []
+        self.handlers.add(Heard, lambda call: running.append(Deferred()) or running[-1])
+        self.core.todo = [call(Heard(words=""), wants_answer=False) for _ in range(40)]
+        for each in self.core.todo:
+            each.size = 2_000_000
+        self.driver.settle()
+        self.assertEqual((len(running), self.driver.counters["told_dropped"]), (33, 7))  # 66 MB
+        for one in running:
+            one.callback(None)
+        self.assertEqual(self.handlers._told, 0)
+
     def test_a_late_reply_is_sent_when_it_comes(self) -> None:
         later: Deferred[Said] = Deferred()
         self.assertIsNone(self.answer_to(lambda call: later))
