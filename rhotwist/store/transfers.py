@@ -20,7 +20,8 @@ OFFERED, GOING, PAUSED, DONE, FAILED, CANCELLED = "offered", "going", "paused", 
 """The states. Of an outgoing one: offered until the receiver's owner takes it. Of an incoming one: the same."""
 ENDED = frozenset((DONE, FAILED, CANCELLED))
 
-_ROW = "number, outgoing, id, source, destination, root, name, total, part, state, why, place, at, gentle, begun, ended, have"
+_ROW = """number, outgoing, id, source, destination, root, name, total, part, state, why, place, at, gentle, begun,
+    ended, have"""
 _PUT = """INSERT INTO transfer
     (outgoing, id, source, destination, root, name, total, part, state, place, at, gentle, begun, have, plan)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -80,10 +81,11 @@ class Transfers:
         gentle: bool = False,
     ) -> Future[Transfer]:  # fmt: skip
         """Note a file of ours that shall go out: the file at place to the process at, gentle behind all else."""
-        row = (1, id, source, destination, plan.root(), plan.name, plan.total, plan.part, OFFERED, place, at, gentle, begun,
-               pack_bits(0, plan.count), plan.encode())  # fmt: skip
 
         def work(connection: sqlite3.Connection) -> Transfer:
+            # Root and bytes of a plan for a terabyte take seconds: they are made in the writer's thread.
+            row = (1, id, source, destination, plan.root(), plan.name, plan.total, plan.part, OFFERED, place, at,
+                   gentle, begun, pack_bits(0, plan.count), plan.encode())  # fmt: skip
             return _get(connection, connection.execute(_PUT, row).lastrowid)
 
         return self._database.submit(work)
@@ -160,8 +162,9 @@ class Transfers:
                 connection.execute("UPDATE transfer SET at = ? WHERE number = ?", (at, number))
             row = (state, why, ended, number)
             connection.execute("UPDATE transfer SET state = ?, why = ?, ended = ? WHERE number = ?", row)
-            if state in ENDED:
+            if state in ENDED:  # nobody sends a part of it any more: the root is enough
                 connection.execute("DELETE FROM page WHERE number = ?", (number,))
+                connection.execute("UPDATE transfer SET plan = NULL WHERE number = ?", (number,))
             return _get(connection, number)
 
         return self._database.submit(work)

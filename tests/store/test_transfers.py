@@ -129,11 +129,16 @@ class TransferTests(SynchronousTestCase):
         self.store.drop_pages(number).result(10)
         self.assertEqual({}, self.store.pages(number))
 
-    def test_the_end_drops_the_pieces_of_a_plan(self) -> None:
+    def test_the_end_drops_the_plan_and_its_pieces(self) -> None:
         number = self.offer().number  # type: ignore[union-attr]
         self.store.put_page(number, 0, b"one").result(10)
         self.store.move(number, transfers.CANCELLED).result(10)
         self.assertEqual({}, self.store.pages(number))
+        sent = self.send()
+        self.store.move(sent.number, transfers.PAUSED).result(10)
+        self.assertIsNotNone(self.store.plan(sent.number))
+        self.store.move(sent.number, transfers.DONE).result(10)
+        self.assertIsNone(self.store.plan(sent.number))
 
     def test_bytes_are_counted_by_whole_parts_and_the_last_is_short(self) -> None:
         row = offered()
@@ -210,7 +215,7 @@ class Journey(RuleBasedStateMachine):
             return
         self.rows[number] = attrs.evolve(self.rows[number], state=state, why="because", place=f"/{state}")
         if state in transfers.ENDED:
-            self.pages[number] = {}
+            self.plans[number], self.pages[number] = None, {}
 
     @precondition(lambda self: self.rows)
     @rule(pick=st.integers(0, 99), index=st.integers(0, 2))

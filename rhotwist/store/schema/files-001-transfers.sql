@@ -28,7 +28,7 @@ CREATE TABLE transfer (
     begun INTEGER NOT NULL,                 -- seconds since 2020-01-01 UTC
     ended INTEGER,                          -- when it became done, failed or cancelled; NULL before
     have BLOB NOT NULL,                     -- a bit for each part that the receiver has, bit 0 the lowest of byte 0
-    plan BLOB,                              -- docs/spec/files.md; NULL until it is whole and fits the root
+    plan BLOB,                              -- docs/spec/files.md; NULL until it is whole, and after the end
     UNIQUE (outgoing, source, destination, id)
 ) STRICT;
 
