@@ -178,7 +178,8 @@ class Transfer:
         while (ack := receiver.ack(now)) is not None:
             self._reply(ack)
         due = receiver.deadline()
-        if due < self._ack_at.get(number, inf) or self._ack_at[number] <= now:
+        set_for = self._ack_at.get(number, inf)
+        if due < set_for or set_for <= now:
             self._ack_at[number] = due
             if due < inf:
                 self.clock.at(due, self._answer, number)
