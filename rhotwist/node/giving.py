@@ -6,7 +6,6 @@ that went as an object is held, as one that the peer is working at: its answer w
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 
 from rhotwist.errors import BadPacket, Overloaded, Refused, RequestFailed, SessionLost
@@ -14,7 +13,6 @@ from rhotwist.link.messages import (
     BACKGROUND,
     OBJECT_MESSAGE,
     Ack,
-    Beat,
     Gone,
     GoneReason,
     Have,
@@ -36,10 +34,6 @@ from rhotwist.wire.schema import Schema
 
 #: Seconds until an object is offered again that the peer had no room for; twice as long each time, up to the most.
 PAUSE, PAUSE_MOST = 0.25, 8.0
-#: Bytes that one session adds to one turn: others have their turn, and small packets slip in between.
-TURN = 1 << 18
-#: An object whose key has room for fewer packets than this is offered anew, under another.
-SPENT = 64
 _UNPROVEN = "the peer says that it has what was never sent"
 _WHY: dict[int, str] = {
     GoneReason.CANCELLED: "the peer wants it no more",
@@ -54,7 +48,7 @@ _WHY: dict[int, str] = {
 # --- into the line ------------------------------------------------------------------------------------------------
 
 
-def _request(state: State, objects: Objects, ask: Ask, mono: float) -> None:
+def request(state: State, objects: Objects, ask: Ask, mono: float) -> None:
     """Put a request, or what is only told, into the line as an object."""
     session = objects.session
     source = session.own if ask.source is None else ask.source.public
@@ -77,11 +71,11 @@ def _request(state: State, objects: Objects, ask: Ask, mono: float) -> None:
 # --- offers -------------------------------------------------------------------------------------------------------
 
 
-def _begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
+def begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     """Offer an object under a fresh id and key."""
     session = objects.session
     if objects.last_id >= ID_MAX:
-        _over(state, objects, parcel, SessionLost("the session has no numbers left for objects"), mono)
+        over(state, objects, parcel, SessionLost("the session has no numbers left for objects"), mono)
         return
     objects.last_id += 1
     parcel.id = objects.last_id
@@ -110,7 +104,7 @@ def _begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     asking.submit(state, session, ask, mono)
 
 
-def _offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mono: float) -> None:
+def offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mono: float) -> None:
     """An offer was answered, or not."""
     parcel.offer = None
     if parcel.out is None or parcel.id not in objects.out:
@@ -124,28 +118,28 @@ def _offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mo
             return
         recording.accepted(state, objects.session)
         if parcel.out.done:
-            _over(state, objects, parcel, None, mono)
+            over(state, objects, parcel, None, mono)
     elif isinstance(outcome, Refused) and outcome.code in (RefusalCode.NO_ROOM, RefusalCode.OVERLOADED):
         _later(state, objects, parcel, mono)
     else:
         error = outcome if isinstance(outcome, RequestFailed) else SessionLost("the offer was answered with nonsense")
-        _over(state, objects, parcel, error, mono)
+        over(state, objects, parcel, error, mono)
 
 
 def _later(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     """The peer has no room now: offer it again after a while, as long as its request waits."""
     recording.refused(state, objects.session)
-    _take_back(objects, parcel)
+    take_back(objects, parcel)
     parcel.anew = True
     parcel.again = mono + min(PAUSE * 2**parcel.tries, PAUSE_MOST)
     parcel.tries += 1
     if parcel.ask is not None and not asking.waits(state, parcel.ask) or parcel.tries > 8 and not parcel.hashcode:
-        _over(state, objects, parcel, Overloaded(RefusalCode.NO_ROOM, _WHY[GoneReason.NO_ROOM]), mono)
+        over(state, objects, parcel, Overloaded(RefusalCode.NO_ROOM, _WHY[GoneReason.NO_ROOM]), mono)
     else:
         objects.line.append(parcel)
 
 
-def _take_back(objects: Objects, parcel: Parcel) -> None:
+def take_back(objects: Objects, parcel: Parcel) -> None:
     """Take an object out of what is on its way."""
     if objects.out.pop(parcel.id, None) is not None:
         objects.bytes_out -= len(parcel.data)
@@ -157,7 +151,7 @@ def _take_back(objects: Objects, parcel: Parcel) -> None:
         objects.offers.pop(parcel.offer.hashcode, None)
 
 
-def _withdraw_offer(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
+def withdraw_offer(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     """Nobody waits any more for the answer to an offer."""
     ask, parcel.offer = parcel.offer, None
     if ask is not None and state.pending.cancel(ask):
@@ -189,7 +183,7 @@ def acked(state: State, session: Session, ack: Ack, mono: float) -> None:
         return
     _progress(state, objects, parcel, mono)
     if parcel.out.done:
-        _over(state, objects, parcel, None, mono)
+        over(state, objects, parcel, None, mono)
 
 
 def gone(state: State, session: Session, body: Gone, mono: float) -> None:
@@ -199,12 +193,12 @@ def gone(state: State, session: Session, body: Gone, mono: float) -> None:
     if objects is None or parcel is None:
         return
     state.stirred[objects] = None
-    _withdraw_offer(state, objects, parcel, mono)
+    withdraw_offer(state, objects, parcel, mono)
     if body.reason == GoneReason.NO_ROOM:
         _later(state, objects, parcel, mono)
     else:
         why = _WHY.get(body.reason, "the peer gave it up")
-        _over(state, objects, parcel, Refused(RefusalCode.REFUSED, why), mono)
+        over(state, objects, parcel, Refused(RefusalCode.REFUSED, why), mono)
 
 
 def _progress(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
@@ -229,15 +223,15 @@ def give_up(
 ) -> None:
     """End an object of ours and say so."""
     if parcel.id in objects.out:
-        _tell(state, objects.session, Gone(id=parcel.id, reason=reason, ours=True))
-    _withdraw_offer(state, objects, parcel, mono)
-    _over(state, objects, parcel, error, mono)
+        tell(state, objects.session, Gone(id=parcel.id, reason=reason, ours=True))
+    withdraw_offer(state, objects, parcel, mono)
+    over(state, objects, parcel, error, mono)
 
 
-def _over(state: State, objects: Objects, parcel: Parcel, error: RequestFailed | None, mono: float) -> None:
+def over(state: State, objects: Objects, parcel: Parcel, error: RequestFailed | None, mono: float) -> None:
     """An object of ours has arrived (no error), or will not."""
-    _withdraw_offer(state, objects, parcel, mono)
-    _take_back(objects, parcel)
+    withdraw_offer(state, objects, parcel, mono)
+    take_back(objects, parcel)
     state.counters["object lost" if error else "object sent"] += 1
     if parcel.taken is not None:
         _replied(state, objects, parcel, parcel.taken, error, mono)
@@ -273,7 +267,7 @@ def drop(state: State, objects: Objects) -> None:
     objects.due = None
     for parcel in [*objects.out.values(), *objects.line]:
         parcel.offer = None
-        _take_back(objects, parcel)
+        take_back(objects, parcel)
     objects.line.clear()
 
 
@@ -285,130 +279,12 @@ def carry_over(state: State, objects: Objects, session: Session) -> None:
     for parcel in reversed(list(objects.out.values())):
         parcel.offer = None
         parcel.anew = True
-        _take_back(objects, parcel)
+        take_back(objects, parcel)
         objects.line.appendleft(parcel)
     objects.offers.clear()
     objects.answered.clear()
 
 
-# --- the turn -----------------------------------------------------------------------------------------------------
-
-
-def turn(state: State, objects: Objects, mono: float) -> list[bytes]:
-    """Act on what happened, begin what there is room for, and give the datagrams that may go now."""
-    for ask in objects.fresh:
-        if asking.waits(state, ask):
-            _request(state, objects, ask, mono)
-    objects.fresh.clear()
-    if objects.withdrawn or objects.settled:
-        _ended(state, objects, mono)
-    answered, objects.answered = objects.answered, []
-    for parcel, outcome in answered:
-        _offered(state, objects, parcel, outcome, mono)
-    _from_line(state, objects, mono)
-    run = _pump(state, objects, mono)
-    exchange = objects.session.exchange
-    if exchange is not None:
-        exchange.objects = len(objects.out) + len(objects.line)
-    return run
-
-
-def _ended(state: State, objects: Objects, mono: float) -> None:
-    """Requests have their outcome: their objects are not needed any more, or have arrived, whatever the acks say."""
-    withdrawn, objects.withdrawn = objects.withdrawn, []
-    settled, objects.settled = objects.settled, []
-    for parcel in [*objects.out.values(), *objects.line]:
-        if parcel.ask is None or (parcel.ask not in withdrawn and parcel.ask not in settled):
-            continue
-        if parcel in objects.line:
-            objects.line.remove(parcel)
-        if parcel.ask in settled:
-            _over(state, objects, parcel, None, mono)
-        else:
-            give_up(state, objects, parcel, GoneReason.CANCELLED, SessionLost("nobody waits for it"), mono)
-    for ask in withdrawn:
-        taking.withdrawn(state, objects, ask, mono)
-
-
-def _from_line(state: State, objects: Objects, mono: float) -> None:
-    """Begin what fits beside what is on its way: as much as the peer takes in one session."""
-    limits = state.limits
-    for _ in range(len(objects.line)):
-        parcel = objects.line[0]
-        if objects.out and objects.bytes_out + len(parcel.data) > limits.object_session:
-            return
-        if len(objects.out) >= limits.object_offers:
-            return
-        objects.line.popleft()
-        if parcel.again > mono:
-            objects.line.append(parcel)
-        elif parcel.ask is None or asking.waits(state, parcel.ask):
-            _begin(state, objects, parcel, mono)
-
-
-def _pump(state: State, objects: Objects, mono: float) -> list[bytes]:
-    """A quantum of each object in turn while there is room. When their time has come each is looked at; in between,
-    when an ack has come, no more of them than it takes to fill the window.
-    """
-    all_due, looked = objects.due is None, objects.heard
-    run: list[bytes] = []
-    size = 0
-    waiting = deque(objects.out)
-    while waiting and size < TURN:
-        id = waiting.popleft()
-        parcel = objects.out.get(id)
-        if parcel is None or parcel.out is None:
-            continue
-        looked.add(id)
-        if not recording.pump(state, objects, parcel, mono):
-            _take_back(objects, parcel)
-            objects.line.appendleft(parcel)
-            state.schedule(objects, mono)
-            continue
-        burst = parcel.out.burst(mono)
-        if burst:
-            run += burst
-            size += len(burst) * len(burst[0])
-            objects.out[id] = objects.out.pop(id)  # the others first when there is room again
-            waiting.append(id)
-        elif parcel.out.failed is not None:
-            _failed(state, objects, parcel, mono)
-        elif parcel.out.beat_due(mono):
-            _tell(state, objects.session, Beat(id=id))
-        elif not all_due and parcel.out.stalled:
-            break
-    if all_due:
-        looked.update(waiting)
-    return run
-
-
-def _failed(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
-    out = parcel.out
-    why = out.failed if out is not None else ""
-    if isinstance(out, ObjectOut) and out.seal.sealed + SPENT > state.limits.object_seals_max:
-        _withdraw_offer(state, objects, parcel, mono)
-        _take_back(objects, parcel)
-        parcel.anew = True
-        objects.line.appendleft(parcel)
-        state.schedule(objects, mono)
-        return
-    error = SessionLost(f"the object could not be sent: {why}")
-    give_up(state, objects, parcel, GoneReason.NO_WAY, error, mono)
-
-
-def due(objects: Objects, mono: float) -> float:
-    """When the next turn is wanted, as far as those know that this turn was about; the others have said so before."""
-    when = inf
-    for id in objects.heard:
-        parcel = objects.out.get(id)
-        if parcel is not None and parcel.out is not None and (next_ := parcel.out.deadline()) is not None:
-            when = min(when, next_)
-    objects.heard.clear()
-    for parcel in objects.line:
-        if parcel.again > mono:
-            when = min(when, parcel.again)
-    return when
-
-
-def _tell(state: State, session: Session, body: Schema) -> None:
+def tell(state: State, session: Session, body: Schema) -> None:
+    """Say something of an object."""
     state.send(session, pack_control(body.identifier, body.encode()))

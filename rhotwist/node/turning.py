@@ -6,7 +6,7 @@ from math import inf
 
 from rhotwist.errors import BadPacket
 from rhotwist.link.messages import BACKGROUND, OBJECT_REPLY, RefusalCode
-from rhotwist.node import answering, asking, giving, taking
+from rhotwist.node import answering, asking, pumping, taking
 from rhotwist.node.jobs import Call
 from rhotwist.node.objects import Arrival, Objects
 from rhotwist.node.state import State
@@ -24,14 +24,14 @@ def turn(state: State, mono: float) -> None:
         for arrival, view in taking.turn(state, objects, mono):
             _whole(state, objects, arrival, view, mono)
             taking.spare(state, view)
-        run = giving.turn(state, objects, mono)
+        run = pumping.turn(state, objects, mono)
         if run:
             path = session.path
             if path in state.bulk:
                 state.bulk[path] += run
             else:
                 state.bulk[path] = run
-        due = min(giving.due(objects, mono), objects.next_in)
+        due = min(pumping.due(objects, mono), objects.next_in)
         if due != inf and (objects.due is None or due < objects.due):
             state.schedule(objects, due)
 
