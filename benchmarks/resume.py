@@ -148,7 +148,7 @@ def one(ann: Person, bob: Person, relay: Relay, file: Path, kill: float | None, 
         if stands.state == "paused":
             ann.client.ask(verbs.TRANSFER_RESUME, values.TransferNumbers((row.number,)))
     until = time.monotonic() + PATIENCE
-    while (stands := ann.row(row.number)).state not in ("done", "failed", "cancelled"):
+    while (stands := ann.row(row.number)).state not in ("done", "cancelled"):
         if stands.state == "paused":
             ann.client.ask(verbs.TRANSFER_RESUME, values.TransferNumbers((row.number,)))
         if time.monotonic() > until:

@@ -21,7 +21,7 @@ WINDOW = 8.0
 STILL = 3.0
 """Seconds without a byte after which the line says so."""
 _WIDTH = 24  # characters of the bar itself, at most
-OVER = frozenset(("done", "failed", "cancelled", "paused"))
+OVER = frozenset(("done", "cancelled", "paused"))
 """States in which nothing more happens by itself."""
 
 

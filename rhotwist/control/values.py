@@ -175,7 +175,7 @@ class TransferRow:
     """One file on its way out of a wallet of ours or into one.
 
     done counts bytes that the receiver has acknowledged; all of them, and state done, only when it has checked the
-    whole. state is offered, going, paused, done, failed or cancelled. why says why it stands, problem the same as an
+    whole. state is offered, going, paused, done or cancelled. why says why it stands, problem the same as an
     error while the process that met it lives. place is the file; of one that comes its folder, and its path when done.
     """
 

@@ -175,7 +175,7 @@ class Receiver:
         row = self._store.incoming(call.source, call.destination, call.body.id)
         if row is None:
             raise Refused(FileRefusal.UNKNOWN, "no such file was offered")
-        if row.state in (transfers.CANCELLED, transfers.FAILED):
+        if row.state == transfers.CANCELLED:
             raise Refused(FileRefusal.CANCELLED, "its receiver does not want it")
         if row.state == transfers.DONE and not isinstance(call.body, FileOffer):
             raise Refused(FileRefusal.UNKNOWN, "it is here already, whole")

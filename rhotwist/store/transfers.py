@@ -16,9 +16,9 @@ from rhotwist.store.database import Database
 
 KIND = "files"
 """The kind of database that holds it."""
-OFFERED, GOING, PAUSED, DONE, FAILED, CANCELLED = "offered", "going", "paused", "done", "failed", "cancelled"
+OFFERED, GOING, PAUSED, DONE, CANCELLED = "offered", "going", "paused", "done", "cancelled"
 """The states. Of an outgoing one: offered until the receiver's owner takes it. Of an incoming one: the same."""
-ENDED = frozenset((DONE, FAILED, CANCELLED))
+ENDED = frozenset((DONE, CANCELLED))
 
 _ROW = """number, outgoing, id, source, destination, root, name, total, part, state, why, place, at, gentle, begun,
     ended, have"""
@@ -28,7 +28,7 @@ _PUT = """INSERT INTO transfer
 _BY_NUMBER = f"SELECT {_ROW} FROM transfer WHERE number = ?"  # noqa: S608
 _BY_ID = f"SELECT {_ROW} FROM transfer WHERE outgoing = 0 AND source = ? AND destination = ? AND id = ?"  # noqa: S608
 _ALL = f"SELECT {_ROW} FROM transfer ORDER BY number DESC LIMIT ?"  # noqa: S608
-_OPEN = f"SELECT {_ROW} FROM transfer WHERE state NOT IN ('done', 'failed', 'cancelled') ORDER BY number"  # noqa: S608
+_OPEN = f"SELECT {_ROW} FROM transfer WHERE state NOT IN ('done', 'cancelled') ORDER BY number"  # noqa: S608
 _OFFERS = "SELECT count(*), count(*) FILTER (WHERE source = ?) FROM transfer WHERE outgoing = 0 AND state = 'offered'"
 _FORGET = "DELETE FROM transfer WHERE outgoing = 0 AND state = 'offered' AND begun < ?"
 

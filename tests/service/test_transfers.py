@@ -92,7 +92,7 @@ class FilesCase(ProcessCase):
 
     async def ended(self, number: int, state: str = "done") -> values.TransferRow:
         """The row of a transfer of Ann's when it is over, or stands."""
-        await self.until(lambda: self.row(number).state in ("done", "failed", "cancelled", "paused"))
+        await self.until(lambda: self.row(number).state in ("done", "cancelled", "paused"))
         row = self.row(number)
         self.assertEqual(state, row.state, row)
         return row

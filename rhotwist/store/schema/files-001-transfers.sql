@@ -18,15 +18,15 @@ CREATE TABLE transfer (
         CHECK (total >= 0),
     part INTEGER NOT NULL                   -- bytes of a part
         CHECK (part > 0),
-    state TEXT NOT NULL                     -- offered until its receiver's owner takes it; the last three are ends
-        CHECK (state IN ('offered', 'going', 'paused', 'done', 'failed', 'cancelled')),
+    state TEXT NOT NULL                     -- offered until its receiver's owner takes it; the last two are ends
+        CHECK (state IN ('offered', 'going', 'paused', 'done', 'cancelled')),
     why TEXT NOT NULL DEFAULT '',           -- why it is not going, for people
     place TEXT NOT NULL DEFAULT '',         -- outgoing: the file; incoming: the folder it will lie in, then its path
     at TEXT NOT NULL DEFAULT '',            -- outgoing: NODE@HOST:PORT of the receiver's process
     gentle INTEGER NOT NULL DEFAULT 0       -- outgoing: 1 if all else on the line goes first
         CHECK (gentle IN (0, 1)),
     begun INTEGER NOT NULL,                 -- seconds since 2020-01-01 UTC
-    ended INTEGER,                          -- when it became done, failed or cancelled; NULL before
+    ended INTEGER,                          -- when it became done or cancelled; NULL before
     have BLOB NOT NULL,                     -- a bit for each part that the receiver has, bit 0 the lowest of byte 0
     plan BLOB,                              -- docs/spec/files.md; NULL until it is whole, and after the end
     UNIQUE (outgoing, source, destination, id)
