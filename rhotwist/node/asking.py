@@ -24,7 +24,7 @@ from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.link.messages import Got, Offer, Proofs, Prove, Reached, Refusal, RefusalCode
 from rhotwist.link.session import Session
 from rhotwist.node import jobs
-from rhotwist.node.objects import check_size, stir
+from rhotwist.node.objects import check_size, not_begun, stir
 from rhotwist.node.state import Ask, State, body_room
 from rhotwist.secret.proof import INITIATOR, RESPONDER, prove, read_proof, wallet_of
 from rhotwist.secret.suite import SUITES
@@ -371,8 +371,7 @@ def expire(state: State, mono: float) -> None:
 def lose(state: State, session: Session, why: str, mono: float) -> list[Ask]:
     """Fail what was sent over a session that is gone; what was not sent comes back, to go elsewhere."""
     unsent = state.unproven.pop(session.code, [])
-    if session.objects is not None:
-        unsent += session.objects.not_begun()
+    unsent += not_begun(session)
     exchange, session.exchange = session.exchange, None
     if exchange is None:
         return unsent

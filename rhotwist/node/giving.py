@@ -261,8 +261,12 @@ def _replied(
         state.schedule(session, taken.due)
 
 
-def drop(state: State, objects: Objects) -> None:
+def drop(state: State, session: Session) -> None:
     """The session is gone: so is all that was on its way. Its requests fail with the exchange."""
+    objects: Objects | None = session.objects
+    if objects is None:
+        return
+    session.objects = None
     taking.drop(state, objects)
     objects.due = None
     for parcel in [*objects.out.values(), *objects.line]:
@@ -271,8 +275,12 @@ def drop(state: State, objects: Objects) -> None:
     objects.line.clear()
 
 
-def carry_over(state: State, objects: Objects, session: Session) -> None:
-    """Another session goes on with these objects: what had not arrived is offered anew, under its keys."""
+def carry_over(state: State, old: Session, session: Session) -> None:
+    """Another session goes on with the objects of this one: what had not arrived is offered anew, under its keys."""
+    objects: Objects | None = old.objects
+    if objects is None:
+        return
+    session.objects, old.objects = objects, None
     objects.session = session
     state.stirred[objects] = None
     objects.controllers.clear()

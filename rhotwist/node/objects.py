@@ -143,18 +143,6 @@ class Objects:
         if parcel is not None:
             self.answered.append((parcel, outcome))
 
-    def not_begun(self) -> list[Ask]:
-        """Take out the requests that were never offered: they can go elsewhere."""
-        parcels = [parcel for parcel in self.line if parcel.ask is not None and not parcel.tries]
-        for parcel in parcels:
-            self.line.remove(parcel)
-        asks = [parcel.ask for parcel in parcels if parcel.ask is not None] + self.fresh
-        self.fresh = []
-        if self.session.exchange is not None:
-            for ask in asks:
-                self.session.exchange.held.pop(ask.hashcode, None)
-        return asks
-
     def replies(self, taken: Taken) -> bool:
         """Whether a reply to that request is on its way already."""
         return any(parcel.taken is taken for parcel in (*self.out.values(), *self.line))
@@ -215,3 +203,19 @@ def check_size(limits: Limits, body: Schema, data: bytes) -> None:
     most = limits.object_max - HEAD
     if len(data) > most:
         raise TooBig(f"{body.schema_name}: a body of {len(data)} bytes; one object carries at most {most}")
+
+
+def not_begun(session: Session) -> list[Ask]:
+    """Take out the requests of a session that were to go as objects and were never offered: they can go elsewhere."""
+    objects: Objects | None = session.objects
+    if objects is None:
+        return []
+    parcels = [parcel for parcel in objects.line if parcel.ask is not None and not parcel.anew]
+    for parcel in parcels:
+        objects.line.remove(parcel)
+    asks = [parcel.ask for parcel in parcels if parcel.ask is not None] + objects.fresh
+    objects.fresh = []
+    if session.exchange is not None:
+        for ask in asks:
+            session.exchange.held.pop(ask.hashcode, None)
+    return asks

@@ -16,6 +16,7 @@ from rhotwist.link.session import Session
 from rhotwist.moment import Moment
 from rhotwist.node import asking, giving
 from rhotwist.node.jobs import ForgetToken, KeepToken, Solve
+from rhotwist.node.objects import not_begun
 from rhotwist.node.state import Ask, Dialing, State
 from rhotwist.secret.cookie import REDIRECTED, SAVED
 from rhotwist.secret.handshake import Finished, SessionKeys
@@ -294,8 +295,7 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
         drain(state, loser, mono)
         if loser.exchange is not None:
             waiting += asking.portable(state, loser.exchange.unsent(), mono)
-        if loser.objects is not None:
-            waiting += loser.objects.not_begun()
+        waiting += not_begun(loser)
         waiting += state.unproven.pop(loser.code, [])
     else:
         state.pairs[pair] = session
@@ -331,9 +331,7 @@ def _replace(state: State, session: Session, old: Session, kept: bool, mono: flo
     if kept:
         unproven = state.unproven.pop(old.code, [])
         old.successor = session
-        if old.objects is not None:
-            session.objects, old.objects = old.objects, None
-            giving.carry_over(state, session.objects, session)
+        giving.carry_over(state, old, session)
         if old.exchange is not None:
             session.exchange, old.exchange = old.exchange, None
             session.exchange.hurry(mono)
@@ -375,9 +373,7 @@ def forget(state: State, session: Session, mono: float) -> None:
     """Take a session out of every table and overwrite its keys."""
     if state.pairs.get((session.own, session.peer)) is session:
         del state.pairs[session.own, session.peer]
-    if session.objects is not None:
-        giving.drop(state, session.objects)
-        session.objects = None
+    giving.drop(state, session)
     if session.exchange is not None:
         state.reserved -= session.exchange.kept
         session.exchange = None

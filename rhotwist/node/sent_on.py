@@ -9,6 +9,7 @@ from rhotwist.link.session import Session
 from rhotwist.moment import Moment
 from rhotwist.node import opening
 from rhotwist.node.asking import portable, retarget
+from rhotwist.node.objects import not_begun
 from rhotwist.node.state import Pair, State
 from rhotwist.wire.datagram import is_public, prefix
 
@@ -37,8 +38,7 @@ def redirected(state: State, session: Session, body: Redirect, moment: Moment) -
     waiting = state.unproven.pop(session.code, [])
     if exchange is not None:
         waiting += exchange.not_taken(body.taken) + exchange.unsent()
-    if session.objects is not None:
-        waiting += session.objects.not_begun()
+    waiting += not_begun(session)
     moved = [ask for ask in portable(state, waiting, mono) if retarget(state, ask, server, mono)]
     if state.pairs.get((session.own, session.peer)) is session:
         del state.pairs[session.own, session.peer]
