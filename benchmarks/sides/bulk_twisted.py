@@ -1,4 +1,7 @@
-"""Bulk over TCP by Twisted, with TLS 1.3 or bare. Arguments: server tls|tcp | client PORT tls|tcp bulk MEGABYTES WINDOW"""
+"""Bulk over TCP by Twisted, with TLS 1.3 or bare.
+
+Arguments: server tls|tcp | client PORT tls|tcp bulk MEGABYTES WINDOW
+"""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class Inbox:
 class FileSend:
     """Send the file at path (absolute) as the hot wallet to the wallet to, hot in the process at.
 
-    gentle lets everything else on the line go first. Answered when the file was read once and its transfer is under way.
+    gentle lets everything else on the line go first. Answered when the file was read once and its transfer has begun.
     """
 
     to: str
