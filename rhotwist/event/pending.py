@@ -21,8 +21,8 @@ class Event:
     the monotonic clock.
 
     deadline moves only for a big object, which has time according to its size; due is when the event times out as
-    things stand: at the deadline, or idle seconds after the last progress if that comes first. peer and request_hash may be set anew by the owner while the event is pending,
-    when a redirect sends the request elsewhere.
+    things stand: at the deadline, or idle seconds after the last progress if that comes first. peer and request_hash
+    may be set anew by the owner while the event is pending, when a redirect sends the request elsewhere.
     """
 
     __slots__ = ("deadline", "due", "hashcode", "idle", "peer", "request_hash")
