@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a lost segment is late: what TCP waits before it sends one again, at least.
 AGAIN = 0.2
-#: Bytes that are on their way at once, where no slow link holds fewer; those pulled at a time; the most of them that one read brings.
+#: Bytes that are on their way at once, where no slow link holds fewer; those pulled at a time; the most that one read
+#: brings.
 WINDOW, _PULL, _READ = 262_144, 65_536, 16_384
 
 
