@@ -11,7 +11,7 @@ OURS = Contender("objects of 2 MB as records, AES-256-GCM", "ours_stream")
 PEERS = [
     Contender("Twisted TLS 1.3", "tls_bulk", ("tls",), ("tls",)),
     Contender("Twisted TCP", "tls_bulk", ("tcp",), ("tcp",)),
-]  # fmt: skip
+]
 MEGABYTES, WINDOW = 1_000, 3
 
 

@@ -68,6 +68,8 @@ def command(
     if wanted.asks:
         need_terminal("whether to take a file", "say --from WALLET, the numbers of rho transfers, or --yes")
     client = wallet_process(run, 60.0)
+    if numbers:
+        _check_numbers(client, numbers)
     until = None if run.timeout is None else time.monotonic() + run.timeout
     known: dict[int, TransferRow] = {}
     bar = Bar(run)
@@ -81,6 +83,16 @@ def command(
     if run.json:
         run.result(TransferList(tuple(known.values())))
     return trouble.OK if all(row.state == "done" for row in known.values()) else trouble.FAILED
+
+
+def _check_numbers(client: Client, numbers: tuple[int, ...]) -> None:
+    """Raises OperatorError for what would be waited for in vain."""
+    named: TransferList = client.ask(verbs.TRANSFERS, TransfersAsk(numbers))
+    for row in named.items:
+        if row.outgoing:
+            raise trouble.TRANSFER_ABSENT(number=row.number, why="that file goes out; what comes has another number")
+        if row.state in OVER:
+            raise trouble.TRANSFER_OVER(number=row.number, state=row.state)
 
 
 def _watch(

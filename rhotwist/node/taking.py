@@ -37,7 +37,7 @@ from rhotwist.wire.packet import OBJECT
 from rhotwist.wire.schema import Schema
 
 #: Objects from this size on have memory that is used again, and the most of it that is kept: 2 MB each.
-LARGE, SPARE = 1 << 19, 2
+LARGE, SPARE = 1 << 19, 4
 #: Bytes of a datagram that are the same for all packets of one object and class: class, type, id, hashcode.
 HEADED = 8
 

@@ -176,7 +176,8 @@ class ReceiveTests(FilesCase):
 
     def serve(self, *listed: Any, followed: Any = None) -> list[Any]:
         """A process that lists these, then follows what was taken to its end; what it was asked to take."""
-        lists, follows = self.turns(*listed), self.turns(*(followed or (rows(self.coming), rows(self.there))))
+        lists = self.turns(*listed or [rows()])
+        follows = self.turns(*(followed or (rows(self.coming), rows(self.there))))
         asked = self.process("wallet", {
             verbs.TRANSFERS: lambda said: follows(said) if said["numbers"] else lists(said),
             verbs.FILE_RECEIVE: rows(self.coming),
@@ -198,9 +199,16 @@ class ReceiveTests(FilesCase):
         self.rho("receive", "3")
         self.assertTrue(self.taken()[0]["into"].startswith("/"))
 
+    def test_a_number_of_nothing_that_can_come_is_told_at_once(self) -> None:
+        for row, code in ((GOING, "RHO-2304"), (self.there, "RHO-2305")):
+            self.serve(followed=[rows(row)])
+            self.assertIn(code, self.rho("receive", "3").err)
+            self.doCleanups()
+            self.setUp()
+
     def test_what_is_for_others_or_from_others_is_not_taken(self) -> None:
         for more in (("--from", BOB), ("--wallet", "carol", "--yes"), ("4",)):
-            self.serve(rows(self.offer))
+            self.serve(rows(self.offer), followed=[rows(attrs.evolve(self.offer, number=4))])
             self.assertEqual(130, self.rho("receive", *more, "--timeout", "0.01").status)
             self.assertEqual([], self.taken())
             self.doCleanups()

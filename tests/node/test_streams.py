@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rhotwist.errors import Closed, TableFull
 from rhotwist.limits import Limits
 from rhotwist.node import opening, speaking
@@ -208,6 +210,20 @@ class Clocks(StreamCase):
         self.assertEqual(self.server.node.counters["hung stalled"], 1)
         self.assertTrue(60 <= self.net.clock.now <= 72, self.net.clock.now)
         self.assertIs(sessions(self.server)[0], session)
+
+    def test_it_is_not_held_against_a_peer_that_nothing_waited_for_it_before(self) -> None:
+        for queue in (lambda stream: stream.say([b"x"], 100.0), lambda stream: stream.send(streams, b"x", 100.0)):
+            streams = streams_of(self.server.node._state, self.session())
+            stream = Stream(path(1), 0.0, Limits(), ours=True)
+            queue(stream)
+            stream.used = 155.0
+            self.assertEqual((stream.over(159.0), stream.over(160.0)), ("", "stalled"))
+            queue(stream)
+            self.assertEqual(stream.over(160.0), "stalled")
+
+    def session(self) -> Any:
+        self.ask()
+        return sessions(self.server)[0]
 
     def test_a_connection_under_old_keys_ends_a_minute_after_the_ratchet(self) -> None:
         net = self.network(1)
