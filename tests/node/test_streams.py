@@ -223,6 +223,16 @@ class Clocks(StreamCase):
             stream.say([b"y"], 159.0)
             self.assertEqual(stream.over(160.0), "stalled")
 
+    def test_what_is_pulled_counts_as_use_and_as_the_peers_reading(self) -> None:
+        stream = Stream(path(1), 0.0, Limits(), ours=True)
+        stream.say([b"x" * 1_000] * 3, 0.0)
+        stream.pull(1, 50.0)
+        self.assertEqual((stream.over(109.0), stream.over(110.0)), ("", "stalled"))
+        stream.pull(10_000, 60.0)
+        self.assertEqual((stream.over(91.0), stream.over(92.0)), ("", "idle"))
+        stream.pull(10_000, 91.0)
+        self.assertEqual((stream.over(92.0), stream.reusable(83.9), stream.reusable(84.0)), ("idle", True, False))
+
     def test_a_connection_under_old_keys_ends_a_minute_after_the_ratchet(self) -> None:
         net = self.network(1)
         node, client = server(net), net.node("client")
