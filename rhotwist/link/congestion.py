@@ -15,7 +15,7 @@ How it does against others: ``benchmarks/links``. Times are mono seconds, sizes 
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, sqrt
 
 from rhotwist.limits import Limits
 from rhotwist.link.cubic import BETA, PACKET, Cubic
@@ -38,9 +38,8 @@ LOSSY, REGAIN = 0.01, 1 / 16
 DRAINING = 0.9
 #: Share of a round that hardly a line loses over which anything else works.
 HEAVY = 0.4
-#: A line is full when this much more is sent than before, less than half of that arrives, and the share lost has
-#: grown by the second; by the third in slow start, where a single round is looked at.
-FULLER, LEAP, START_LEAP = 1.25, 0.05, 0.2
+#: A line is full when this much more is sent than before, less than half of it arrives, and chance does not explain it.
+FULLER = 1.25
 #: After so many packets on a line that seems to lose for no reason this is tried; four times as many the next time.
 DOUBT = 4_000
 #: A line on which losses go on below this share of the window where they began has losses of its own after all.
@@ -305,7 +304,7 @@ class Controller(RoundTrips):
         packets, missing = (passed + lost) / PACKET, lost / PACKET
         if packets < 1:
             return
-        if missing >= 6 and missing > (HEAVY + (self._usual if self._weight > 100 else 0)) * packets:
+        if missing >= 12 and missing > (HEAVY + (self._usual if self._weight > 100 else 0)) * packets:
             self._fit(mono)
         if tainted:
             return
@@ -325,9 +324,10 @@ class Controller(RoundTrips):
         self._offered.clear()
         before, came = self._level
         if packets > FULLER * before and came > 0:
-            share, was = 1 - passed / packets, 1 - came / before
-            started = self.slow_start
-            if passed / came < (1 + packets / before) / 2 and share > was + (START_LEAP if started else LEAP):
+            expected = (1 - came / before) * packets
+            leap = packets - passed - expected > 3 + 3 * sqrt(expected)  # more than chance does
+            if leap and passed / came < (1 + packets / before) / 2:
+                started = self.slow_start
                 self._fit(mono)
                 if not started:
                     self._plainly(mono)

@@ -70,6 +70,8 @@ class Connection(TwistedProtocol):
         self._deaf = False
         self._ended: Deferred[None] = Deferred()
         self._late: Any = None
+        #: The attempt to make it, if it is ours.
+        self.connecting: Deferred[Any] | None = None
 
     # --- what Twisted calls
 
@@ -161,10 +163,15 @@ class Connection(TwistedProtocol):
         self._full = True
         if self.transport is not None:
             self.transport.abortConnection()
+        elif self.connecting is not None:
+            self.connecting.cancel()
 
     def leave(self) -> Deferred[None]:
         """End it when what was written has gone, or after ``LEAVING`` seconds. Fires when it has ended."""
-        if self.transport is None or self._ended.called:
+        if self.transport is None:
+            self.abort()
+            return succeed(None)
+        if self._ended.called:
             return succeed(None)
         self.flush()
         self._full = True

@@ -191,13 +191,13 @@ class StreamCarrier:
         connection = Connection(self, path, self._core.attach(path, self._driver.now(), ours=True))
         self._connections[address] = connection
         self.counters["streams_made"] += 1
-        connecting: Deferred[Any] = self.endpoint(self._reactor, host, port).connect(_Outgoing(connection))
 
         def failed(failure: Failure) -> None:
             self.counters["streams_unreachable"] += 1
             self.lost(connection)
 
-        connecting.addErrback(failed)
+        connection.connecting = self.endpoint(self._reactor, host, port).connect(_Outgoing(connection))
+        connection.connecting.addErrback(failed)
         return connection
 
     # --- what becomes of them

@@ -279,6 +279,7 @@ class OutgoingTests(CarrierCase):
     def test_one_that_comes_about_when_nobody_wants_it_any_more_is_ended(self) -> None:
         self.say(b"first")
         path = self.carrier.path("192.0.2.1", 7460)
+        self.carrier._connections[path.address].connecting = None  # too late to give it up
         self.carrier._hang(Hang(path, "idle"))
         self.assertEqual(self.stand().ended, "aborted")
 
@@ -321,6 +322,18 @@ class OutgoingTests(CarrierCase):
         self.carrier.endpoint = lambda reactor, host, port: asked.append((host, port)) or Endpoint()  # type: ignore
         self.say(b"by a proxy")
         self.assertEqual((asked, transport.value()), ([("192.0.2.1", 7460)], frame(b"by a proxy")))
+
+    def test_an_attempt_that_nobody_waits_for_is_given_up(self) -> None:
+        for close in (True, False):
+            self.setUp()
+            self.say(b"first")
+            [connector] = self.reactor.connectors
+            if close:
+                self.carrier.close()
+            else:
+                self.carrier._hang(Hang(self.carrier.path("192.0.2.1", 7460), "idle"))
+            self.assertTrue(connector.stoppedConnecting)
+            self.assertEqual(self.carrier.count, 0)
 
     def test_ipv6_goes_by_ipv6(self) -> None:
         self.carrier.send(pack_address("2001:db8::1", 9), [b"x"])

@@ -94,6 +94,21 @@ class RecordTests(Case):
         self.assertEqual(net.result(asked), Said(text="a"))
         self.assertLess(asked.took, 1)
 
+    def test_a_record_follows_its_offer_at_once_if_the_peer_took_the_last_one(self) -> None:
+        net, node, client = self.pair()
+        net.result(client.ping(node))
+        took = []
+        for _ in range(2):
+            told = client.request(node, Give(data=bytes(20_000)))
+            net.result(told)
+            took.append(told.took)
+        self.assertAlmostEqual(took[0] - took[1], 2 * 0.020, places=6)  # the request, and the reply
+        node.node._state.limits = quick(object_session=10)
+        client.request(node, Give(data=bytes(20_000)))
+        net.run(0.1)
+        [stream] = client.node._state.streams.by_path.values()
+        self.assertFalse(stream.accepted)
+
     def test_progress_counts_what_the_peer_acknowledged(self) -> None:
         out = RecordOut(bytes(200_000), eager=False)
         out.given = True

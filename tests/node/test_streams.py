@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rhotwist.errors import Closed, TableFull
 from rhotwist.limits import Limits
 from rhotwist.node import opening, speaking
@@ -212,18 +210,28 @@ class Clocks(StreamCase):
         self.assertIs(sessions(self.server)[0], session)
 
     def test_it_is_not_held_against_a_peer_that_nothing_waited_for_it_before(self) -> None:
-        for queue in (lambda stream: stream.say([b"x"], 100.0), lambda stream: stream.send(streams, b"x", 100.0)):
-            streams = streams_of(self.server.node._state, self.session())
+        self.ask()
+        seal = streams_of(self.server.node._state, sessions(self.server)[0])
+        for record in (False, True):
             stream = Stream(path(1), 0.0, Limits(), ours=True)
-            queue(stream)
-            stream.used = 155.0
+            for _ in range(2):  # the second only joins what waits
+                if record:
+                    stream.send(seal, b"x", 100.0)
+                else:
+                    stream.say([b"x"], 100.0)
             self.assertEqual((stream.over(159.0), stream.over(160.0)), ("", "stalled"))
-            queue(stream)
+            stream.say([b"y"], 159.0)
             self.assertEqual(stream.over(160.0), "stalled")
 
-    def session(self) -> Any:
-        self.ask()
-        return sessions(self.server)[0]
+    def test_what_is_pulled_counts_as_use_and_as_the_peers_reading(self) -> None:
+        stream = Stream(path(1), 0.0, Limits(), ours=True)
+        stream.say([b"x" * 1_000] * 3, 0.0)
+        stream.pull(1, 50.0)
+        self.assertEqual((stream.over(109.0), stream.over(110.0)), ("", "stalled"))
+        stream.pull(10_000, 60.0)
+        self.assertEqual((stream.over(91.0), stream.over(92.0)), ("", "idle"))
+        stream.pull(10_000, 91.0)
+        self.assertEqual((stream.over(92.0), stream.reusable(83.9), stream.reusable(84.0)), ("idle", True, False))
 
     def test_a_connection_under_old_keys_ends_a_minute_after_the_ratchet(self) -> None:
         net = self.network(1)
