@@ -354,8 +354,6 @@ def drop(state: State, objects: Objects) -> None:
     for arrival in list(objects.incoming.values()):
         forget(state, objects, arrival)
     state.object_bytes -= sum(objects.owed.values())
-    objects.owed.clear()
-    objects.reserved = 0
 
 
 def _tell(state: State, session: Session, body: Schema) -> None:
