@@ -253,6 +253,11 @@ class Controller(RoundTrips):
         """Whether this line is known to lose packets for no reason of ours."""
         return self._weight >= 100 and self._usual >= LOSSY and not self._plain_least
 
+    @property
+    def may_lose(self) -> bool:
+        """Whether so many packets get lost, for whatever reason, that the last of an object had better go twice."""
+        return self._weight >= 100 and self._usual >= LOSSY / 2
+
     def _carried(self, mono: float) -> float:
         """Bytes that have arrived of late in one round trip without a queue."""
         since, delivered = self._mark

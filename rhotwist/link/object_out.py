@@ -313,7 +313,7 @@ class ObjectOut:
             self._pto_at = inf
         self._copy_at = inf
         tail = self._pto_at < inf and pieces.flying.bit_count() <= TAIL and not pieces.waiting
-        if tail and self._control.lossy and self._alive_from == inf:
+        if tail and self._control.may_lose and self._alive_from == inf:
             self._copy_at = max(mono, self._copied + self._control.round_trip)
         if not self._open or not (pieces.flying or not self.missing):
             self._beat_at = inf
