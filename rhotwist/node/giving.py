@@ -143,10 +143,10 @@ def take_back(objects: Objects, parcel: Parcel) -> None:
     """Take an object out of what is on its way."""
     if objects.out.pop(parcel.id, None) is not None:
         objects.bytes_out -= len(parcel.data)
+    recording.withdraw(parcel)
     if parcel.out is not None:
         parcel.out.close()
         parcel.out = None
-    recording.withdraw(parcel)
     if parcel.offer is not None:
         objects.offers.pop(parcel.offer.hashcode, None)
 
