@@ -109,6 +109,17 @@ class RecordTests(Case):
         [stream] = client.node._state.streams.by_path.values()
         self.assertFalse(stream.accepted)
 
+    def test_acks_of_a_slow_record_come_while_it_does_and_keep_its_reply_waited_for(self) -> None:
+        net, node, client = self.pair(1, Faults(rate=50_000, queue=20_000))
+        net.result(client.ping(node))
+        done: list[int] = []
+        asked = client.request(
+            node, Give(data=bytes(300_000)), timeout=4, progress=lambda now, total: done.append(now)
+        )
+        self.assertEqual(len(net.result(asked, limit=60).data), 300_000)
+        self.assertGreaterEqual(len(set(done)), 10)
+        self.assertEqual(done, sorted(done))
+
     def test_progress_counts_what_the_peer_acknowledged(self) -> None:
         out = RecordOut(bytes(200_000), eager=False)
         out.given = True
