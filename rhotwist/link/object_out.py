@@ -27,7 +27,7 @@ from rhotwist.wire.object_packet import OBJECT_OVERHEAD, piece_count
 
 #: Packets of one size that must have vanished before they are halved.
 VANISHED = 10
-#: So few pieces under way and none to come are the tail of an object.
+#: So few pieces under way and none to come, and a share so small of the object, are its tail.
 TAIL = 8
 #: Beats without an answer after which one a second must do.
 MISSED = 8
@@ -312,7 +312,8 @@ class ObjectOut:
         else:
             self._pto_at = inf
         self._copy_at = inf
-        tail = self._pto_at < inf and pieces.flying.bit_count() <= TAIL and not pieces.waiting
+        few = pieces.flying.bit_count() <= min(TAIL, pieces.total // TAIL)
+        tail = few and self._pto_at < inf and not pieces.waiting
         if tail and self._control.may_lose and self._alive_from == inf:
             self._copy_at = max(mono, self._copied + self._control.round_trip)
         if not self._open or not (pieces.flying or not self.missing):
