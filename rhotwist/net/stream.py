@@ -92,7 +92,6 @@ class Connection(TwistedProtocol):
         """Bytes came."""
         if self.stream is not None:
             self._carrier.received(self.stream, data)
-            self._heed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It has ended."""

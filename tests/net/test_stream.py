@@ -19,7 +19,7 @@ from rhotwist.errors import RequestFailed, Unreachable
 from rhotwist.keys.pair import SeedKey
 from rhotwist.limits import Limits
 from rhotwist.net.endpoint import RhoNode, listen
-from rhotwist.net.stream import PULL, Connection
+from rhotwist.net.stream import PULL, READ, Connection
 from rhotwist.net.stream_carrier import INCOMING, StreamCarrier
 from rhotwist.node.core import Node
 from rhotwist.node.jobs import Hang
@@ -83,6 +83,10 @@ class _Transport(StringTransport):
     """One that tells who ended it how."""
 
     ended = ""
+    nodelay = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.nodelay = enabled
 
     def abortConnection(self) -> None:
         self.ended = self.ended or "aborted"
@@ -98,6 +102,7 @@ class IncomingTests(CarrierCase):
         connection, transport = self.take()
         self.assertTrue(verifyObject(IPushProducer, connection))
         self.assertEqual((transport.producer, transport.streaming), (connection, True))
+        self.assertEqual((transport.nodelay, transport.bufferSize), (True, READ))  # type: ignore[attr-defined]
 
     def test_each_connection_has_an_address_that_nobody_could_call(self) -> None:
         paths = {self.take()[0].path for _ in range(3)}
@@ -281,7 +286,8 @@ class OutgoingTests(CarrierCase):
         path = self.carrier.path("192.0.2.1", 7460)
         self.carrier._connections[path.address].connecting = None  # too late to give it up
         self.carrier._hang(Hang(path, "idle"))
-        self.assertEqual(self.stand().ended, "aborted")
+        transport = self.stand()
+        self.assertEqual((transport.ended, transport.producer), ("aborted", None))
 
     def test_the_name_of_one_that_came_in_is_never_dialled(self) -> None:
         connection, _ = self.take()
