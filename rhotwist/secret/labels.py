@@ -41,6 +41,7 @@ LABELS: dict[bytes, str] = {
     b"rho/chain/1": "link of the derivation chain, from the one above",
     b"rho/seed/1": "signing seed of a link",
     b"rho/schema/1": "schema identifier",
+    b"rho/file/1": "list of the parts of a file",
     b"rho/pair/1": "mark of a pair of keys",
     b"rho/conv/1": "identifier of a conversation",
     b"rho/said/1": "one thing said in a conversation",

@@ -6,6 +6,7 @@ Left out, by name and with the reason, is what only datagrams have.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import CellType, FunctionType
 from typing import Any
 
 from rhotwist.testing.cases import SeededTestCase
@@ -55,10 +56,26 @@ def _over_streams(module: Any) -> dict[str, type[SeededTestCase]]:
     found: dict[str, type[SeededTestCase]] = {}
     for name, case in vars(module).items():
         if isinstance(case, type) and issubclass(case, SeededTestCase) and case.__module__ == module.__name__:
-            body: dict[str, Any] = {"streams": True, "__module__": __name__, "__doc__": f"{case.__doc__} Over streams."}
-            body.update(dict.fromkeys((test for test in LEFT_OUT if hasattr(case, test)), None))
-            found[f"{name}OverStreams"] = type(f"{name}OverStreams", (Fewer, case), body)
+            found[f"{name}OverStreams"] = _copied(case, f"{name}OverStreams")
     return found
+
+
+def _copied(case: type[SeededTestCase], name: str) -> type[SeededTestCase]:
+    """A case like another, without the tests that are left out. Not a subclass of it: trial finds the tests of every
+    base, whatever stands in their place.
+    """
+    own = CellType()  # what super() without arguments looks at
+    body = {key: value for key, value in vars(case).items() if key not in {*LEFT_OUT, "__dict__", "__weakref__"}}
+    for key, value in body.items():
+        if isinstance(value, FunctionType) and "__class__" in value.__code__.co_freevars:
+            closure = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+            cells = tuple(own if free == "__class__" else cell for free, cell in closure)
+            body[key] = FunctionType(value.__code__, value.__globals__, key, value.__defaults__, cells)
+            body[key].__kwdefaults__ = value.__kwdefaults__
+    body |= {"streams": True, "__module__": __name__, "__qualname__": name, "__doc__": f"{case.__doc__} Over streams."}
+    made = type(name, (Fewer, *(base for base in case.__bases__ if base is not SeededTestCase)), body)
+    own.cell_contents = made
+    return made
 
 
 for _module in (
