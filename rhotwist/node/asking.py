@@ -278,10 +278,11 @@ def answered(state: State, session: Session, frame: Answered, mono: float) -> No
     exchange = holder.exchange or holder.requests(state.limits)
     request = exchange.answered(ask.hashcode, mono)
     outcome = _outcome(ask, frame)
-    if ask.schema == Prove.identifier:
-        _proven(state, session, ask, outcome, mono)
-    elif ask.schema == Offer.identifier:
-        stir(state, holder).offer_over(ask, outcome)
+    if ask.schema in _BOUND:
+        if ask.schema == Prove.identifier:
+            _proven(state, session, ask, outcome, mono)
+        else:
+            stir(state, holder).offer_over(ask, outcome)
     else:
         if ask.big:
             stir(state, holder).settled.append(ask)
