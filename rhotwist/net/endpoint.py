@@ -193,9 +193,7 @@ class RhoNode:
             body.encode()
             fire = partial(self.core.fire, peer.key, body, watch=progress is not None, **how)
             return self._fire_by_name(peer, timeout, fire, progress)
-        how["timeout"], how["paths"] = timeout, paths
-        if progress is not None:
-            how["watch"] = True
+        how.update(timeout=timeout, paths=paths, watch=progress is not None)
         reply = self._requests.wait(self.core.fire(peer.key, body, self._now(), **how), progress)
         self.driver.settle()
         return reply

@@ -325,8 +325,7 @@ def _disown(state: State, session: Session, waiting: list[Ask], moment: Moment) 
 def _replace(state: State, session: Session, old: Session, kept: bool, mono: float) -> list[Ask]:
     """Let a newer session of the same initiator take over; the asks that have not been sent yet.
 
-    kept says that both sides go on with what they knew. What was proven to the peer counts for one session, so wallets
-    that speak in it are proven anew.
+    kept says that both sides go on with what they knew; but wallets are proven anew, for a proof is of one session.
     """
     if kept:
         unproven = state.unproven.pop(old.code, [])
