@@ -65,8 +65,8 @@ class Ask(Outgoing):
     """
 
     __slots__ = (
-        "background", "big", "body", "destination", "identity", "paths", "random", "reply", "session", "source",
-        "started", "visited", "watched",
+        "background", "big", "body", "coming", "destination", "identity", "paths", "random", "reply", "session",
+        "source", "started", "visited", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +94,8 @@ class Ask(Outgoing):
         self.visited: tuple[bytes, ...] = ()
         #: It goes as an object, for which nobody waits; somebody wants to hear of its progress.
         self.big = self.background = self.watched = False
+        #: Its reply was offered as an object.
+        self.coming = False
 
 
 @attrs.frozen

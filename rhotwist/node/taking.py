@@ -69,15 +69,17 @@ def offered(state: State, session: Session, offer: Offer, mono: float) -> Schema
         largest = state.limits.object_max
     if offer.size > largest:
         return Refusal(code=RefusalCode.TOO_BIG, said=f"{offer.size} bytes; {largest} are taken from you")
+    exchange = session.exchange
+    if offer.id in objects.incoming or (exchange is not None and -offer.id in exchange.taken):
+        return Refusal(code=RefusalCode.BAD_BODY)  # it is coming, or being answered: no id comes twice
     known = next((old for old in objects.incoming.values() if old.offer.named == offer.named), None)
     if known is not None:
         return Have(bitmap=_again(objects, known, offer, session, mono))
-    if offer.id in objects.incoming:
-        return Refusal(code=RefusalCode.BAD_BODY)
     coming = sum(not arrival.whole for arrival in objects.incoming.values())
     if coming >= state.limits.object_offers or not _room(state, objects, offer.size):
         return Refusal(code=RefusalCode.NO_ROOM)
-    if ask is not None:
+    if ask is not None and not ask.coming:
+        ask.coming = True  # once: a peer that offers ever again gains no time by it
         patience = max(1.0, min(ask.deadline - ask.started, state.limits.request_timeout))
         ask.idle = min(ask.idle, patience)
         ask.deadline = mono + patience + state.limits.object_grace + offer.size / state.limits.object_rate
@@ -353,7 +355,8 @@ def drop(state: State, objects: Objects) -> None:
     """The session is gone, and all that was coming."""
     for arrival in list(objects.incoming.values()):
         forget(state, objects, arrival)
-    state.object_bytes -= sum(objects.owed.values())
+    state.object_bytes -= objects.reserved  # what handlers hold
+    objects.reserved = 0
 
 
 def _tell(state: State, session: Session, body: Schema) -> None:

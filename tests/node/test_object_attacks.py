@@ -19,6 +19,8 @@ from rhotwist.testing.link import Faults
 from rhotwist.testing.outcome import Outcome
 from rhotwist.wire.datagram import Burst
 from rhotwist.wire.frame import pack_control
+from rhotwist.wire.message import NO_HASH, compose
+from rhotwist.wire.object_packet import piece_count
 from rhotwist.wire.schema import Schema
 from tests.node.talk import Say, sessions
 from tests.node.test_objects import Count, Counted, Give, Notice, ObjectsTestCase, content
@@ -323,3 +325,67 @@ class BlackHoles(AttackTestCase):
             self.net.wait(asked, limit=90)
             self.assertEqual(isinstance(asked.failure, RequestFailed), not through, f"mtu {mtu}: {asked.failure!r}")
             self.assertLess(self.net.clock.now - begun, 30 if through else 60)
+
+
+class Numbers(AttackTestCase):
+    """Ids and hashcodes used again."""
+
+    def send(self, id: int, data: bytes, hashcode: int) -> None:
+        """An object by hand, under an id of the attacker's choice."""
+        session: Any = sessions(self.client)[0]
+        message = compose(Count.identifier, session.own, session.peer, NO_HASH, bytes(16), Count(data=data).encode())
+        whole = message.encode()
+        self.offer(offer_of(id, len(whole), named=message.hash, hashcode=hashcode))
+        self.net.run(0.1)
+        seal = ObjectSeal(bytes(32), session.suite, session.seal.peer_code, id)
+        pieces = range(piece_count(len(whole), 4))
+        self.net.carry(self.client, Burst(self.client.path_to(self.server), seal.seal_run(4, pieces, memoryview(whole))))
+        self.net.run(0.1)
+
+    def test_an_id_is_not_used_again_while_a_handler_holds_what_came_under_it(self) -> None:
+        self.build()
+        self.join()
+        held: list[Outcome[Counted]] = []
+        self.server.answer(Count, lambda call: held.append(Outcome("held", 0.0)) or held[-1])
+        for round_ in range(3):
+            self.send(1, content(50_000, round_), hashcode=7 + round_)
+            self.net.run(10)  # longer than what came whole is remembered
+        self.assertEqual(len(held), 1)
+        held[0].settle(self.net.clock.now, Counted(size=1))
+        self.net.run(1)
+        self.client.stop()
+        self.net.run(5)
+        state = self.server.node._state
+        self.assertEqual((sessions(self.server), state.object_bytes, state.reserved), ([], 0, 0))
+
+    def test_a_reply_that_is_offered_ever_again_does_not_hold_its_request_for_ever(self) -> None:
+        self.build()
+        self.join()
+        self.server.answer(Count, lambda call: Outcome("never", 0.0))
+        asked = self.client.request(self.server, Count(data=b"x"), timeout=5)
+        self.net.run(0.1)
+        (event,) = self.client._asked
+        for id in range(1, 30):
+            self.offer(offer_of(id, 1_000, hashcode=event.hashcode, kind=1), self.server)
+            self.net.run(4)
+        self.assertIsInstance(asked.failure, TimedOut)
+        self.assertLess(asked.took, 5 + 30 + 2)
+
+    def test_an_object_offered_anew_under_the_id_of_another_displaces_nothing(self) -> None:
+        self.build()
+        session = self.join()
+        data = memoryview(content(200_000))
+        for id in (1, 2):
+            self.offer(offer_of(id, 200_000))
+            self.net.run(0.1)
+            seal = ObjectSeal(bytes(32), session.suite, session.seal.peer_code, id)
+            self.net.carry(self.client, Burst(self.client.path_to(self.server), seal.seal_run(4, [0], data)))
+        self.net.run(0.1)
+        state = self.server.node._state
+        self.assertEqual((self.coming(), state.object_bytes), (2, 400_000))
+        self.offer(offer_of(2, 200_000, named=(1).to_bytes(32, "big")))
+        self.net.run(0.1)
+        self.assertEqual((self.coming(), state.object_bytes), (2, 400_000))
+        self.client.stop()
+        self.net.run(1)
+        self.assertEqual(state.object_bytes, 0)
