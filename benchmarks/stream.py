@@ -9,8 +9,8 @@ from benchmarks.contest import ROUNDS, Contender, Result, once
 
 OURS = Contender("objects of 2 MB as records, AES-256-GCM", "ours_stream")
 PEERS = [
-    Contender("Twisted TLS 1.3", "tls_bulk", ("tls",), ("tls",)),
-    Contender("Twisted TCP", "tls_bulk", ("tcp",), ("tcp",)),
+    Contender("Twisted TLS 1.3", "bulk_twisted", ("tls",), ("tls",)),
+    Contender("Twisted TCP", "bulk_twisted", ("tcp",), ("tcp",)),
 ]
 MEGABYTES, WINDOW = 1_000, 3
 

@@ -1,6 +1,7 @@
-"""Bulk over TCP by Twisted, with TLS 1.3 or bare.
+"""Bytes one way over TLS 1.3 by Twisted and OpenSSL, or over bare TCP. Arguments: as the others, and tls or tcp first.
 
-Arguments: server tls|tcp | client PORT tls|tcp bulk MEGABYTES WINDOW
+The client is a streaming producer of 64 KiB writes, so what waits is bounded as by any program that means well; the
+server counts and says when it has them all.
 """
 
 from __future__ import annotations
@@ -11,77 +12,89 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from OpenSSL import SSL
 from twisted.internet import defer, ssl, task
 from twisted.internet.endpoints import SSL4ClientEndpoint, TCP4ClientEndpoint, connectProtocol
-from twisted.internet.interfaces import IPullProducer
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
 from benchmarks.sides import certificate
 from benchmarks.sides.report import Stopwatch, ready
+from benchmarks.sides.twisted_tls import AnyServer
 
-STEP = 1 << 16
+CHUNK = os.urandom(65_536)
 
 
-class Take(Protocol):
-    """Counts, and says one byte for each megabyte that came."""
+class Sink(Protocol):
+    """Counts what comes; 8 bytes first say how much that will be."""
 
-    size = 0
+    def __init__(self) -> None:
+        self.left = -1
+        self.head = b""
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        """Count."""
-        before = self.size // 1_000_000
-        self.size += len(data)
-        self.transport.write(b"." * (self.size // 1_000_000 - before))
+        """Bytes."""
+        if self.left < 0:
+            self.head += data
+            if len(self.head) < 8:
+                return
+            self.left, data = int.from_bytes(self.head[:8], "big"), self.head[8:]
+        self.left -= len(data)
+        if self.left == 0:
+            self.left, self.head = -1, b""
+            self.transport.write(b"x")
 
 
-@implementer(IPullProducer)
-class Give(Protocol):
-    """Writes so many megabytes as the transport takes them; ended fires when the other side has counted them."""
+@implementer(IPushProducer)
+class Source(Protocol):
+    """Sends so many bytes whenever asked to, as fast as the transport takes them."""
 
-    def __init__(self, megabytes: int) -> None:
-        self.left = megabytes * 1_000_000
-        self.counted = megabytes
-        self.data = os.urandom(STEP)
+    def __init__(self) -> None:
+        self.left = 0
+        self.paused = False
         self.ended: defer.Deferred[None] = defer.Deferred()
 
-    def start(self) -> None:
-        """Begin."""
-        self.transport.registerProducer(self, False)
+    def send(self, count: int) -> defer.Deferred[None]:
+        """Fires when the server has them."""
+        self.ended = defer.Deferred()
+        self.left = count
+        self.transport.write(count.to_bytes(8, "big"))
+        self.transport.registerProducer(self, True)
+        self.resumeProducing()
+        return self.ended
 
-    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """Write a piece."""
-        self.transport.write(self.data[: self.left])
-        self.left -= min(STEP, self.left)
+    def resumeProducing(self) -> None:  # noqa: N802
+        """The transport wants more."""
+        self.paused = False
+        while self.left and not self.paused:
+            chunk = CHUNK[: self.left]
+            self.left -= len(chunk)
+            self.transport.write(chunk)
         if not self.left:
             self.transport.unregisterProducer()
 
-    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """The connection is gone."""
+    def pauseProducing(self) -> None:  # noqa: N802
+        """It has enough."""
+        self.paused = True
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        """Counted."""
-        self.counted -= len(data)
-        if not self.counted:
-            self.ended.callback(None)
-            self.transport.abortConnection()
+    def stopProducing(self) -> None:  # noqa: N802
+        """It is over."""
+        self.paused = True
 
-
-class AnyServer(ssl.ClientContextFactory):
-    """No verification, as the other contender's client does none."""
-
-    method = SSL.TLS_METHOD
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """All of it has come."""
+        self.ended.callback(None)
 
 
 async def serve(reactor: Any, kind: str) -> None:
-    """Take what comes until told to stop."""
-    factory = Factory.forProtocol(Take)
+    """Count until told to stop."""
+    factory = Factory.forProtocol(Sink)
     if kind == "tls":
         with tempfile.TemporaryDirectory() as folder:
             cert, key = certificate.make(Path(folder))
             pem = Path(key).read_bytes() + Path(cert).read_bytes()
-        port = reactor.listenSSL(0, factory, ssl.PrivateCertificate.loadPEM(pem).options(), interface="127.0.0.1")
+        options = ssl.PrivateCertificate.loadPEM(pem).options()
+        port = reactor.listenSSL(0, factory, options, interface="127.0.0.1")
     else:
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     ended: defer.Deferred[None] = defer.Deferred()
@@ -89,17 +102,18 @@ async def serve(reactor: Any, kind: str) -> None:
     await ended
 
 
-async def ask(reactor: Any, port: str, kind: str, what: str, megabytes: str, window: str) -> None:
-    """Send, and wait until all is counted."""
-    endpoint: Any = TCP4ClientEndpoint(reactor, "127.0.0.1", int(port))
+async def send(reactor: Any, port: str, kind: str, what: str, count: str, window: str) -> None:
+    """Send so many MB."""
     if kind == "tls":
-        endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", int(port), AnyServer())
-    client = await connectProtocol(endpoint, Give(int(megabytes)))
+        endpoint: Any = SSL4ClientEndpoint(reactor, "127.0.0.1", int(port), AnyServer())
+    else:
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", int(port))
+    source = await connectProtocol(endpoint, Source())
+    await source.send(1_000_000)
     watch = Stopwatch()
-    client.start()
-    await client.ended
-    watch.done(int(megabytes))
+    await source.send(int(count) * 1_000_000)
+    watch.done(int(count))
 
 
 if __name__ == "__main__":
-    task.react({"server": serve, "client": ask}[sys.argv[1]], sys.argv[2:])
+    task.react({"server": serve, "client": send}[sys.argv[1]], sys.argv[2:])
