@@ -342,10 +342,8 @@ def _targets() -> dict[str, Target]:
         found[f"wire.fields.{kind}"] = _field(field)
     for schema in schemas(messages):
         found[f"link.messages.{schema.schema_name}"] = _schema(schema)
-    found |= {name: Target(*entry) for name, entry in live.TARGETS.items()}
-    found |= {name: Target(*entry) for name, entry in live_node.TARGETS.items()}
-    found |= {name: Target(*entry) for name, entry in live_objects.TARGETS.items()}
-    found |= {name: Target(*entry) for name, entry in live_streams.TARGETS.items()}
+    for module in (live, live_node, live_objects, live_streams):
+        found |= {name: Target(*entry) for name, entry in module.TARGETS.items()}
     return dict(sorted(found.items()))
 
 

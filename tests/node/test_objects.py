@@ -292,7 +292,7 @@ class Keys(ObjectsTestCase):
 
 
 class BadNets(ObjectsTestCase):
-    """Must-show 3 as far as the node goes."""
+    """Loss, disorder, damage, delay and holes on the way."""
 
     def test_lossy_lines_deliver_and_send_little_more_than_they_must(self) -> None:
         for loss, most in ((0.02, 1.1), (0.1, 1.4), (0.3, 2.2)):
@@ -302,7 +302,7 @@ class BadNets(ObjectsTestCase):
                 before = self.net.sent_bytes
                 asked = self.client.request(self.server, Count(data=content(2_000_000)), timeout=60)
                 self.assertEqual(self.net.result(asked, limit=600).size, 2_000_000)
-                self.assertLess((self.net.sent_bytes - before) / 2e6, most + 0.05, f"seed {seed}, loss {loss}")
+                self.assertLess((self.net.sent_bytes - before) / 2e6, most, f"seed {seed}, loss {loss}")
 
     def test_disorder_and_doubles_change_nothing(self) -> None:
         for seed in self.seeds(3, 100):
@@ -328,7 +328,7 @@ class BadNets(ObjectsTestCase):
             self.nothing_is_left()
 
     def test_small_packets_overtake(self) -> None:
-        """Must-show 7: beside a saturating transfer on 10 Mbit/s, a round trip, one quantum and 10 ms more at most."""
+        """Beside a saturating transfer on 10 Mbit/s, a round trip, one quantum and 10 ms more at most."""
         alone, beside = self.waits(False), self.waits(True)
         self.assertLessEqual(beside[-1] - alone[-1], 0.04 + 1_184 * 2 / 1.25e6 + 0.010)
 
