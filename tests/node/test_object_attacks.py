@@ -338,8 +338,8 @@ class Numbers(AttackTestCase):
         self.offer(offer_of(id, len(whole), named=message.hash, hashcode=hashcode))
         self.net.run(0.1)
         seal = ObjectSeal(bytes(32), session.suite, session.seal.peer_code, id)
-        pieces = range(piece_count(len(whole), 4))
-        self.net.carry(self.client, Burst(self.client.path_to(self.server), seal.seal_run(4, pieces, memoryview(whole))))
+        run = seal.seal_run(4, range(piece_count(len(whole), 4)), memoryview(whole))
+        self.net.carry(self.client, Burst(self.client.path_to(self.server), run))
         self.net.run(0.1)
 
     def test_an_id_is_not_used_again_while_a_handler_holds_what_came_under_it(self) -> None:
