@@ -57,14 +57,14 @@ class Controller(RoundTrips):
 
     window is what may be under way, inflight what is. round_trip, variation and least (of late) are seconds, 0 before
     the first sample. background: nobody waits for these objects, and who else wants the line has it. ``sizes`` is what
-    is known of packet sizes on this path. Counted: ``reductions``.
+    is known of packet sizes on this path. Counted: bytes ``delivered``, ``reductions``.
     """
 
     __slots__ = (
-        "_crowded", "_cubic", "_delivered", "_doubt", "_doubtful", "_excused", "_fastest", "_heard", "_hold", "_level",
+        "_crowded", "_cubic", "_doubt", "_doubtful", "_excused", "_fastest", "_heard", "_hold", "_level",
         "_limited", "_limits", "_lost", "_mark", "_next", "_offered", "_over", "_passed", "_plain", "_plain_least",
-        "_round", "_round_least", "_tainted", "_train", "_trial", "_usual", "_weight", "background", "inflight",
-        "reductions", "sizes", "slow_start", "window",
+        "_round", "_round_least", "_tainted", "_train", "_trial", "_usual", "_weight", "background", "delivered",
+        "inflight", "reductions", "sizes", "slow_start", "window",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, mono: float, *, round_trip: float = 0.0, background: bool = False) -> None:
@@ -83,7 +83,7 @@ class Controller(RoundTrips):
         self._round = mono
         self._passed = self._lost = 0
         self._round_least, self._tainted = inf, False
-        self._delivered = 0
+        self.delivered = 0
         self._mark = (mono, 0)  # when the round before began, and what had been delivered by then
         self._train = (mono, 0)  # since when the line's rate is being measured, and what had been delivered by then
         self._fastest = 0.0
@@ -169,7 +169,7 @@ class Controller(RoundTrips):
         used = self.inflight
         self.inflight -= size
         self._passed += size
-        self._delivered += size
+        self.delivered += size
         self._heard = mono
         if sample > 0:
             self._measured(sample, mono)
@@ -261,13 +261,13 @@ class Controller(RoundTrips):
     def _carried(self, mono: float) -> float:
         """Bytes that have arrived of late in one round trip without a queue."""
         since, delivered = self._mark
-        return (self._delivered - delivered) / max(mono - since, 1e-6) * self.least
+        return (self.delivered - delivered) / max(mono - since, 1e-6) * self.least
 
     def _watch_train(self, mono: float) -> None:
         since, delivered = self._train
         if mono - since >= max(TRAIN_SHARE * self.least, TRAIN_TIME):
-            self._fastest = max(self._fastest, (self._delivered - delivered) / (mono - since))
-            self._train = (mono, self._delivered)
+            self._fastest = max(self._fastest, (self.delivered - delivered) / (mono - since))
+            self._train = (mono, self.delivered)
 
     def _start_ends(self, mono: float) -> None:
         """The queue has begun to fill, and as much again is on its way: keep what the line has shown to carry.
@@ -283,7 +283,7 @@ class Controller(RoundTrips):
         self._over = 0
 
     def _new_round(self, mono: float) -> None:
-        self._mark = (self._round, self._delivered - self._passed)
+        self._mark = (self._round, self.delivered - self._passed)
         self._round = mono
         self._passed = self._lost = 0
         self._round_least, self._tainted = inf, False

@@ -259,7 +259,7 @@ class ObjectOut:
         control = self._control
         if self._counter < 0 or not self._pieces.flying or self._alive_from != inf:
             return []
-        wanted = control.sizes.wanted(mono, self.size - self.delivered)
+        wanted = control.sizes.wanted(mono, control.delivered + self.size - self.delivered)
         if wanted is None or not self.seal.left:
             return []
         control.sizes.probing(wanted, mono, control.pto)

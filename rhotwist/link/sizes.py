@@ -7,8 +7,8 @@ from rhotwist.wire.object_packet import CLASSES, OBJECT_OVERHEAD, START_CLASS
 
 #: Probes of one size that may stay unanswered before it is let be.
 TRIES = 2
-#: An object that has less to send than so many of them does not probe for a size.
-WORTH = 16
+#: Probes are one byte of so many that a path carries, at the most.
+WORTH = 64
 
 
 class PathSizes:
@@ -17,20 +17,21 @@ class PathSizes:
     Each is asked for twice, then not again for ``Limits.object_probe_again``. A probe that is lost is no congestion.
     """
 
-    __slots__ = ("_again", "_bad", "_due", "_limits", "_tries", "asked", "best")
+    __slots__ = ("_again", "_bad", "_due", "_limits", "_spent", "_tries", "asked", "best")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.best = START_CLASS
         #: The class of the probe under way, -1 for none.
         self.asked = -1
-        self._tries = 0
+        self._tries = self._spent = 0
         self._due = 0.0
         self._bad = len(CLASSES)
         self._again = 0.0
 
-    def wanted(self, mono: float, room: int) -> int | None:
-        """The class to probe for now, None for none. room is how many bytes the object still has to send."""
+    def wanted(self, mono: float, traffic: int) -> int | None:
+        """The class to probe for now, None for none. traffic is how many bytes this path has carried, and is about to
+        carry."""
         if mono < self._due:
             return None
         if self._tries >= TRIES:
@@ -40,12 +41,13 @@ class PathSizes:
         wanted = self.best + 1
         if wanted >= self._bad or CLASSES[wanted] + OBJECT_OVERHEAD > self._limits.object_packet_max:
             return None
-        return wanted if WORTH * CLASSES[wanted] <= room else None
+        return wanted if WORTH * (self._spent + CLASSES[wanted]) <= traffic else None
 
     def probing(self, size_class: int, mono: float, patience: float) -> None:
         """A probe goes out now; another may after patience seconds."""
         self._tries = self._tries + 1 if size_class == self.asked else 1
         self.asked = size_class
+        self._spent += CLASSES[size_class]
         self._due = mono + patience
 
     def passed(self, size_class: int) -> None:

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rhotwist.limits import Limits
 from rhotwist.link.sizes import PathSizes
 
-MUCH = 2_000_000
+MUCH = 6_000_000
 
 
 class PathSizeTests(SynchronousTestCase):
@@ -31,9 +31,13 @@ class PathSizeTests(SynchronousTestCase):
         self.assertIsNone(self.sizes.wanted(601.0, MUCH))
         self.assertEqual((self.sizes.wanted(602.0, MUCH), self.sizes.best), (5, 4))
 
-    def test_nothing_is_asked_for_that_is_large_beside_the_object(self) -> None:
-        self.assertIsNone(self.sizes.wanted(0.0, 16 * 1_408 - 1))
-        self.assertEqual(self.sizes.wanted(0.0, 16 * 1_408), 5)
+    def test_probes_are_one_byte_in_64_of_what_the_path_carries_all_together(self) -> None:
+        self.assertIsNone(self.sizes.wanted(0.0, 64 * 1_408 - 1))
+        self.assertEqual(self.sizes.wanted(0.0, 64 * 1_408), 5)
+        self.sizes.probing(5, 0.0, 1.0)
+        self.sizes.passed(5)
+        self.assertIsNone(self.sizes.wanted(2.0, 64 * (1_408 + 2_816) - 1))
+        self.assertEqual(self.sizes.wanted(2.0, 64 * (1_408 + 2_816)), 6)
 
     def test_a_size_that_does_not_pass_any_more_leaves_the_one_below(self) -> None:
         self.sizes.passed(5)
