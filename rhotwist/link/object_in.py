@@ -26,7 +26,7 @@ Store = Callable[[int], Buffer | None]
 
 #: Bytes of new packets that are acknowledged at once: more than one coalesced read brings, less than 5 ms bring at
 #: 200 Mbit/s. No packet counts for less than an ACK_PIECE.
-ACK_BYTES, ACK_PIECE = 126_720, 1_152
+ACK_BYTES, ACK_PIECE = 253_440, 1_152
 #: Packets that the bitmap of one ack can tell of.
 ACK_WINDOW = 8 * 1_024
 #: An ack waits for a share of the round trip, but no longer than this.

@@ -23,6 +23,7 @@ from rhotwist.link.messages import Ack
 from rhotwist.link.pieces import Pieces
 from rhotwist.moment import Rng
 from rhotwist.secret.object_seal import ObjectSeal
+from rhotwist.wire.datagram import Train
 from rhotwist.wire.object_packet import OBJECT_OVERHEAD, piece_count
 
 #: Packets of one size that must have vanished before they are halved.
@@ -47,22 +48,27 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_alive_from", "_alive_last", "_ask_after", "_batches", "_beat_at", "_beaten", "_beats", "_control", "_copied",
-        "_copy_at", "_counter", "_data", "_heard", "_limits", "_moved", "_open", "_pieces", "_pto_at", "_ptos",
-        "_sent_at", "_spend", "done", "failed", "halved", "seal", "sent_bytes", "size",
+        "_alive_from", "_alive_last", "_ask_after", "_batches", "_beat_at", "_beaten", "_beats", "_control",
+        "_copied", "_copy_at", "_counter", "_data", "_flight", "_head", "_heard", "_limits", "_moved", "_open",
+        "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done", "failed", "halved", "seal", "sent_bytes", "size",
     )  # fmt: skip
 
     def __init__(
         self, data: bytes, seal: ObjectSeal, controller: Controller, *, limits: Limits, mono: float, rng: Rng,
-        size_class: int | None = None,
+        size_class: int | None = None, head: bytes = b"", flight: float | None = None,
     ) -> None:  # fmt: skip
-        """size_class is the one that was offered; without it, the best of the controller's path."""
+        """size_class is the one that was offered; without it, the best of the controller's path. head, shorter than the
+        smallest piece, is the beginning of the object, so that nobody has to copy data behind it. flight is how many
+        bytes may go before the offer is answered, ``Limits.object_flight`` without it.
+        """
+        self._head = head
         self._data = memoryview(data)
         self.seal = seal
         self._control = controller
         self._limits = limits
-        self._pieces = Pieces(len(data), controller.sizes.best if size_class is None else size_class, rng)
-        self.size = len(data)
+        self._flight = limits.object_flight if flight is None else flight
+        self._pieces = Pieces(len(head) + len(data), controller.sizes.best if size_class is None else size_class, rng)
+        self.size = len(head) + len(data)
         self.done = False
         self.failed: str | None = None
         self.halved = 0
@@ -112,20 +118,23 @@ class ObjectOut:
 
     # --- going out
 
-    def burst(self, mono: float) -> list[bytes]:
-        """The datagrams of one quantum that may go now, all of one size but for the last; none if none may."""
+    def burst(self, mono: float) -> Train | None:
+        """The datagrams of one quantum that may go now; None if none may."""
         if self.done or self.failed:
-            return []
+            return None
         self._expire(mono)
         control, pieces = self._control, self._pieces
         size = pieces.stride + OBJECT_OVERHEAD
+        probe = self._probe(mono)
+        if probe is not None:
+            return probe
         if not pieces.waiting:
-            return self._tail(mono) or self._probe(mono)
+            return self._tail(mono)
         count = control.grant(mono, size)
         if not self._open:
-            count = min(count, int((self._limits.object_flight - self.sent_bytes) // size) or not self.sent_bytes)
+            count = int(min(count, (self._flight - self.sent_bytes) // size or not self.sent_bytes))
         if count <= 0:
-            return self._probe(mono)
+            return None
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.
         left = control.window - control.inflight - count * pieces.stride
         full = left < pieces.stride and control.least < SHORT and control.window < NARROW
@@ -134,7 +143,7 @@ class ObjectOut:
             self._ask_after = self.sent_bytes + int(control.window / 2)
         if self.sent_bytes > self._spend or self.seal.left < count:
             self._fail("spent")
-            return []
+            return None
         indices, mask = pieces.take(count)
         return self._send(indices, mask, mono, ask=full or self._ptos > 0 or not pieces.waiting)
 
@@ -231,12 +240,12 @@ class ObjectOut:
     # --- inside: sending
 
     def _first_flight_left(self, size: int) -> bool:
-        return not self.sent_bytes or self.sent_bytes + size <= self._limits.object_flight
+        return not self.sent_bytes or self.sent_bytes + size <= self._flight
 
-    def _send(self, indices: list[int], mask: int, mono: float, *, ask: bool) -> list[bytes]:
+    def _send(self, indices: list[int], mask: int, mono: float, *, ask: bool) -> Train | None:
         if not indices:
-            return []
-        run = self.seal.seal_run(self.size_class, indices, self._data, ask=ask)
+            return None
+        run = self.seal.seal_run(self.size_class, indices, self._data, ask=ask, head=self._head)
         self._batches.add(self.seal.sealed, mask, mono)
         self.sent_bytes += len(indices) * (self._pieces.stride + OBJECT_OVERHEAD)
         self._control.sent(len(indices) * self._pieces.stride, mono)
@@ -244,30 +253,30 @@ class ObjectOut:
         self._set_timers(mono)
         return run
 
-    def _tail(self, mono: float) -> list[bytes]:
+    def _tail(self, mono: float) -> Train | None:
         """Second copies of the last few pieces, on a line that loses: else its last losses cost a timeout each."""
         if mono < self._copy_at - 1e-9 or self.seal.left < TAIL:
-            return []
-        run = self.seal.seal_run(self.size_class, self._pieces.tail, self._data, ask=True)
+            return None
+        run = self.seal.seal_run(self.size_class, self._pieces.tail, self._data, ask=True, head=self._head)
         self._batches.add(self.seal.sealed, 0, mono)
-        self.sent_bytes += sum(map(len, run))
+        self.sent_bytes += len(run.data)
         self._copied = mono
         self._set_timers(mono)
         return run
 
-    def _probe(self, mono: float) -> list[bytes]:
+    def _probe(self, mono: float) -> Train | None:
         control = self._control
         if self._counter < 0 or not self._pieces.flying or self._alive_from != inf:
-            return []
+            return None
         wanted = control.sizes.wanted(mono, control.delivered + self.size - self.delivered)
         if wanted is None or not self.seal.left:
-            return []
+            return None
         control.sizes.probing(wanted, mono, control.pto)
         probe = self.seal.seal_probe(wanted)
         self._batches.add(self.seal.sealed, 0, mono)
         self.sent_bytes += len(probe)
         self._spend += len(probe)
-        return [probe]
+        return Train(probe, len(probe))
 
     # --- inside: losses and timers
 

@@ -53,11 +53,12 @@ class Pieces:
     # --- going out
 
     def take(self, count: int) -> tuple[list[int], int]:
-        """The next pieces to send and their bits, the lost before the new. They are under way now."""
+        """The next pieces to send, in order, and their bits: the lost before the new. They are under way now."""
         indices, mask = _indices(self.lost, count) if self.lost else ([], 0)
         self.lost ^= mask
         if len(indices) < count:
             mask |= self._take_new(indices, count - len(indices))
+            indices.sort()  # the last piece of all, the short one, ends every run that it is in
         self.flying |= mask
         return indices, mask
 
@@ -79,13 +80,11 @@ class Pieces:
             unwanted = run & self.here
             if at <= self._held < end:
                 unwanted |= 1 << self._held
-            if unwanted:
-                run ^= unwanted
-                indices.extend(index for index in range(at, end) if run >> index & 1)
-            else:
-                indices.extend(range(at, end))
-            mask |= run
+            indices.extend(range(at, end))
+            mask |= run ^ unwanted
             count -= end - at - unwanted.bit_count()
+            for index in _indices(unwanted, end - at)[0]:
+                indices.remove(index)
             self._next = end
         if count and self._held >= 0:
             mask |= self._release(indices)

@@ -67,9 +67,8 @@ class RecordOut:
     def _whole(self) -> None:
         self.done, self.delivered = True, self.size
 
-    def burst(self, mono: float) -> list[bytes]:
+    def burst(self, mono: float) -> None:
         """No datagrams."""
-        return []
 
     def beat_due(self, mono: float) -> bool:
         """A connection tells by itself when it is lost."""

@@ -39,15 +39,12 @@ from rhotwist.net import filters
 from rhotwist.net.addresses import AddressBook, SockAddr
 from rhotwist.net.sockets import UDP_SEGMENT, coalesces, is_ipv6, segments
 from rhotwist.net.strangers import LEAST, Strangers
-from rhotwist.wire.datagram import Path, split
+from rhotwist.wire.datagram import TRAIN_BYTES, TRAIN_MOST, Path, Train, run, split
 from rhotwist.wire.packet import HELLO, OBJECT, RETRY_SIZE
 
 #: Datagrams of equal size from which one segmented send is used. On loopback it costs 7 µs against 5.5 µs for each
 #: plain send, so two would do; the third pays for network cards that do it in software.
 RUN_LEAST = 3
-#: The kernel's limits for one segmented send: segments (older kernels allow 64) and bytes.
-RUN_MOST = 64
-RUN_BYTES = 65_000
 #: Datagrams that may wait for a full socket; beyond, the oldest goes: what it would have said is stale first.
 QUEUE_MOST = 512
 #: While every wake-up brings one datagram, only every eighth looks for a second one: the system call that says "nothing
@@ -198,6 +195,8 @@ class UdpPort:
                 datagrams += -(-size // segment) if segment else 1
                 if size >= RETRY_SIZE and buffer[0] & 15 == HELLO and not buffer[3]:
                     self._strangers.take(buffer, size, segment, sender)
+                elif segment and buffer[0] & 15 == OBJECT:
+                    self._give_train(Train(view[:size], segment), sender)
                 else:
                     self._give(bytes(view[:size]), segment, sender)
             if self.closed or _monotonic() >= until:
@@ -214,13 +213,19 @@ class UdpPort:
         pieces = split(data, segment) if segment else (data,)
         path = self._book.paths.get(sender) or self._book.path(sender)
         if len(data) > TOGETHER:
-            together = len(pieces) if data[0] & 15 == OBJECT else TOGETHER // len(pieces[0]) + 1
+            together = TOGETHER // len(pieces[0]) + 1
             while len(pieces) >= together:
                 receive(path, pieces[:together])
                 self._receiver.settle()
                 pieces = pieces[together:]
         if pieces:
             receive(path, pieces)
+
+    def _give_train(self, train: Train, sender: SockAddr) -> None:
+        """Hand over packets of objects, a whole read at once and where they lie: they are opened into another place."""
+        self._receiver.receive(self._book.paths.get(sender) or self._book.path(sender), train)
+        if len(train.data) > TOGETHER:
+            self._receiver.settle()
 
     def _hear(self, until: float) -> None:
         """Hand over Hellos without a cookie for as long as there is time; if some are left, go on in the next turn."""
@@ -273,7 +278,10 @@ class UdpPort:
         if self._waiting:
             self._wait(datagrams, sockaddr)
         elif len(datagrams) >= RUN_LEAST and self._segments:
-            self._send_runs(datagrams, sockaddr)
+            if type(datagrams) is Train:
+                self._send_train(datagrams, sockaddr)
+            else:
+                self._send_runs(datagrams, sockaddr)
         else:
             self._send_singly(datagrams, sockaddr)
 
@@ -299,27 +307,36 @@ class UdpPort:
         while at < len(datagrams):
             end = run(datagrams, at)
             if end - at >= RUN_LEAST and self._segments:
-                at += self._send_segments(datagrams[at:end], sockaddr)
+                at += self._send_segments(Train(b"".join(datagrams[at:end]), len(datagrams[at])), sockaddr)
             if not self._send_singly(datagrams[at:end], sockaddr):
                 self._wait(datagrams[end:], sockaddr)
                 return
             at = end
 
-    def _send_segments(self, datagrams: Sequence[bytes], sockaddr: SockAddr) -> int:
+    def _send_train(self, train: Train, sockaddr: SockAddr) -> None:
+        most = min(TRAIN_MOST, max(1, TRAIN_BYTES // train.size))
+        for at in range(0, len(train), most):
+            part = train[at : at + most] if len(train) > most else train
+            sent = self._send_segments(part, sockaddr) if len(part) >= RUN_LEAST and self._segments else 0
+            if not self._send_singly(part[sent:], sockaddr):
+                self._wait(train[at + most :], sockaddr)
+                return
+
+    def _send_segments(self, train: Train, sockaddr: SockAddr) -> int:
         """One segmented send. How many of the datagrams have gone; the others must be sent one by one."""
-        segment = [(IPPROTO_UDP, UDP_SEGMENT, _SEGMENT_OUT.pack(len(datagrams[0])))]
+        segment = [(IPPROTO_UDP, UDP_SEGMENT, _SEGMENT_OUT.pack(train.size))]
         try:
-            self._socket.sendmsg((b"".join(datagrams),), segment, 0, sockaddr)
+            self._socket.sendmsg((train.data,), segment, 0, sockaddr)
         except OSError as error:
             if error.errno not in _NO_SEGMENTS:
                 return 0
         else:
-            self._counters["sent_datagrams"] += len(datagrams)
-            return len(datagrams)
+            self._counters["sent_datagrams"] += len(train)
+            return len(train)
         # Whose fault is it? The same errors come for an address or a size that a plain send is refused for, too, and no
         # peer shall talk us out of segmenting by having port 0.
         try:
-            self._socket.sendto(datagrams[0], sockaddr)
+            self._socket.sendto(train[0], sockaddr)
         except OSError:
             return 0
         self._segments = False
@@ -381,17 +398,3 @@ class UdpPort:
         self._reactor.removeWriter(self)
         self._socket.close()
 
-
-def run(datagrams: Sequence[bytes], at: int) -> int:
-    """Where the run ends that starts at index at: datagrams that one segmented send takes, so equal in size but for a
-    shorter last one, and within the kernel's limits. An empty datagram is a run of its own."""
-    size = len(datagrams[at])
-    end = at + 1
-    if not size:
-        return end
-    most = min(len(datagrams), at + RUN_MOST, at + max(1, RUN_BYTES // size))
-    while end < most and len(datagrams[end]) == size:
-        end += 1
-    if end < most and 0 < len(datagrams[end]) < size:
-        end += 1
-    return end

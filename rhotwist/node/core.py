@@ -33,7 +33,7 @@ from rhotwist.secret.curve import OPERATIONS
 from rhotwist.secret.kem import ML_KEM_768, Kem
 from rhotwist.secret.suite import DEFAULT_ORDER
 from rhotwist.secret.table import GRAIN
-from rhotwist.wire.datagram import Burst, Path
+from rhotwist.wire.datagram import Burst, Path, Train
 from rhotwist.wire.frame import Answered, Control, Frame, Said, pack_control, read_frame, read_frames
 from rhotwist.wire.packet import ACCEPT, FINISH, HEADER, HELLO, OBJECT, RETRY, SMALL, TAG_SIZE, read_header
 from rhotwist.wire.schema import Request, Schema
@@ -171,7 +171,7 @@ class Node(Knowing, Connecting):
         state = self._state
         sessions = state.sessions.sessions
         pieces: list[bytes] = []
-        if len(datagrams) > 1 and taking.run(state, datagrams, moment.mono):
+        if type(datagrams) is Train and taking.train(state, datagrams, moment.mono):
             datagrams = ()
         for data in datagrams:
             try:

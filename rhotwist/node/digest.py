@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import chain
 from typing import Any
 
 from rhotwist.link.session import Session
@@ -23,7 +24,8 @@ def digest(state: State) -> bytes:
     parts.append([(path, datagrams) for path, datagrams in sorted(state.out.items())])
     parts.append([(session.code, frames) for session, frames in state.frames.items()])
     parts.append(sorted((path, stream.ours, stream.proven) for path, stream in state.streams.by_path.items()))
-    parts.append([sorted(state.bulk.items()), sorted(state.peers), sorted(state.watched), state.object_bytes])
+    bulk = sorted((path, list(chain(*trains))) for path, trains in state.bulk.items())
+    parts.append([bulk, sorted(state.peers), sorted(state.watched), state.object_bytes])
     parts.append(len(state.jobs))
     parts.append(sorted((code, len(asks)) for code, asks in state.unproven.items()))
     return hashlib.sha256(repr(parts).encode() + state.gate.digest()).digest()
@@ -48,7 +50,7 @@ def _session(session: Session) -> tuple[object, ...]:
 def _objects(objects: Objects) -> tuple[object, ...]:
     return (
         objects.last_id, objects.bytes_out, objects.reserved, sorted(objects.owed.items()), list(objects.over),
-        [(parcel.id, parcel.named, parcel.tries) for parcel in (*objects.out.values(), *objects.line)],
+        [(parcel.id, parcel.message.hash, parcel.tries) for parcel in (*objects.out.values(), *objects.line)],
         [(id, it.offer.named, it.whole, it.inner and it.inner.progress) for id, it in objects.incoming.items()],
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from rhotwist.link.messages import (
     RefusalCode,
 )
 from rhotwist.link.object_out import ObjectOut
+from rhotwist.link.record_out import RecordOut
 from rhotwist.link.session import Session
 from rhotwist.link.small import Taken
 from rhotwist.node import asking, jobs, recording, taking
@@ -56,7 +57,7 @@ def request(state: State, objects: Objects, ask: Ask, mono: float) -> None:
     parts = ask.schema, source, destination, NO_HASH, ask.random, ask.body
     message = Message(*parts, ask.request_hash) if ask.hashcode else compose(*parts)
     kind = OBJECT_MESSAGE | (BACKGROUND if ask.background else 0)
-    parcel = Parcel(message.encode(), message.hash, ask.hashcode, kind, ask=ask)
+    parcel = Parcel(message, ask.hashcode, kind, ask=ask)
     if ask.hashcode:
         exchange = session.requests(state.limits)
         if not exchange.busy:
@@ -64,7 +65,7 @@ def request(state: State, objects: Objects, ask: Ask, mono: float) -> None:
         exchange.held[ask.hashcode] = ask
         if ask.idle == inf:  # once, though it may move from session to session
             ask.idle = ask.deadline - ask.started
-            ask.deadline += state.limits.object_grace + len(parcel.data) / state.limits.object_rate
+            ask.deadline += state.limits.object_grace + parcel.message.size / state.limits.object_rate
     objects.line.append(parcel)
 
 
@@ -81,13 +82,17 @@ def begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     parcel.id = objects.last_id
     key = state.rng(32)
     seal = ObjectSeal(key, session.suite, session.seal.peer_code, parcel.id, seals_max=state.limits.object_seals_max)
+    flight = inf if objects.welcome else state.limits.object_flight
     if session.path.stream:
-        parcel.out = recording.sender(state, session, parcel.data)
+        parcel.out = RecordOut(parcel.message.encode(), eager=parcel.message.size <= flight)
     else:
         control = objects.controller(parcel.background, state.limits, mono)
-        parcel.out = ObjectOut(parcel.data, seal, control, limits=state.limits, mono=mono, rng=state.rng)
+        parcel.out = ObjectOut(
+            parcel.message.body, seal, control, limits=state.limits, mono=mono, rng=state.rng, head=parcel.message.head,
+            flight=flight,
+        )  # fmt: skip
     offer = Offer(
-        id=parcel.id, key=key, named=parcel.named, size=len(parcel.data), size_class=parcel.out.size_class,
+        id=parcel.id, key=key, named=parcel.message.hash, size=parcel.message.size, size_class=parcel.out.size_class,
         hashcode=parcel.hashcode, kind=parcel.kind,
     )  # fmt: skip
     ask = Ask(
@@ -100,7 +105,7 @@ def begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     objects.offers[ask.hashcode] = parcel
     objects.out[parcel.id] = parcel
     objects.heard.add(parcel.id)
-    objects.bytes_out += len(parcel.data)
+    objects.bytes_out += parcel.message.size
     asking.submit(state, session, ask, mono)
 
 
@@ -116,7 +121,7 @@ def offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mon
         except BadPacket:
             give_up(state, objects, parcel, GoneReason.LIED, Refused(RefusalCode.REFUSED, _UNPROVEN), mono)
             return
-        recording.accepted(state, objects.session)
+        objects.welcome = True
         if parcel.out.done:
             over(state, objects, parcel, None, mono)
     elif isinstance(outcome, Refused) and outcome.code in (RefusalCode.NO_ROOM, RefusalCode.OVERLOADED):
@@ -128,7 +133,7 @@ def offered(state: State, objects: Objects, parcel: Parcel, outcome: object, mon
 
 def _later(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     """The peer has no room now: offer it again after a while, as long as its request waits."""
-    recording.refused(state, objects.session)
+    objects.welcome = False
     take_back(objects, parcel)
     parcel.anew = True
     parcel.again = mono + min(PAUSE * 2**parcel.tries, PAUSE_MOST)
@@ -142,7 +147,7 @@ def _later(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
 def take_back(objects: Objects, parcel: Parcel) -> None:
     """Take an object out of what is on its way."""
     if objects.out.pop(parcel.id, None) is not None:
-        objects.bytes_out -= len(parcel.data)
+        objects.bytes_out -= parcel.message.size
     recording.withdraw(parcel)
     if parcel.out is not None:
         parcel.out.close()
@@ -247,8 +252,8 @@ def _replied(
     exchange = session.exchange
     if exchange is None or exchange.taken.get(taken.number) is not taken:
         return
-    exchange.kept -= len(parcel.data)
-    state.reserved -= len(parcel.data)
+    exchange.kept -= parcel.message.size
+    state.reserved -= parcel.message.size
     code, said = RefusalCode.REFUSED, str(error)[:200] if error else "it was sent"
     body = Refusal(code=code, said=said).encode()
     frame = pack_reply(taken.hashcode, Refusal.identifier, taken.hash, state.salt(), body, True)

@@ -37,20 +37,18 @@ LINGERING, LINGER = 16, 5.0
 class Parcel:
     """One object of ours. ask is the request it is, or taken the request it answers; with neither it was only told.
 
-    data is the message object, named its hash, kind as in ``Offer``. out is its sender once it was offered, offer the
+    message is what it carries, kind as in ``Offer``. out is its sender once it was offered, offer the
     request that offered it, done what the peer had of it when progress was told last.
     """
 
     __slots__ = (
-        "again", "anew", "ask", "data", "done", "hashcode", "id", "kind", "named", "offer", "out", "stream", "taken",
-        "tries",
+        "again", "anew", "ask", "done", "hashcode", "id", "kind", "message", "offer", "out", "stream", "taken", "tries",
     )  # fmt: skip
 
     def __init__(
-        self, data: bytes, named: bytes, hashcode: int, kind: int, *, ask: Ask | None = None, taken: Taken | None = None
+        self, message: Message, hashcode: int, kind: int, *, ask: Ask | None = None, taken: Taken | None = None
     ) -> None:
-        self.data = data
-        self.named = named
+        self.message = message
         self.hashcode = hashcode
         self.kind = kind
         self.ask = ask
@@ -105,16 +103,19 @@ class Over(NamedTuple):
 class Objects:
     """All of one session. It has a deadline of its own, so that pacing wakes nothing else.
 
-    line are parcels that wait for room, out those on their way by id, offers those whose offer is unanswered by its
-    hashcode. incoming are arrivals by id, over what came whole lately by its hash. owed are bytes that handlers hold,
-    by the request they have not answered. Until the turn ends: fresh requests, what became of offers (answered),
-    requests that were settled or that nobody waits for any more (withdrawn), arrivals of which something came
-    (touched), ids of parcels whose deadline may be another now (heard).
+    line are parcels that wait for room, out those on their way by id, last_out the id of the one that sent last, offers
+    those whose offer is unanswered by its hashcode. welcome: the peer had room for the last one that was offered, so
+    the next need not wait for an answer; a peer without room would have it sent for nothing. incoming are arrivals by
+    id, over what came whole lately by its hash. owed are bytes that handlers hold, by the request they have not
+    answered. Until the turn ends: fresh requests, what became of offers (answered), requests that were settled or that
+    nobody waits for any more (withdrawn), arrivals of which something came (touched), ids of parcels whose deadline may
+    be another now (heard).
     """
 
     __slots__ = (
-        "answered", "bytes_out", "controllers", "due", "fresh", "heard", "incoming", "last_id", "line", "next_in",
-        "offers", "out", "over", "owed", "path", "reserved", "session", "settled", "touched", "withdrawn",
+        "answered", "bytes_out", "controllers", "due", "fresh", "heard", "incoming", "last_id", "last_out", "line",
+        "next_in", "offers", "out", "over", "owed", "path", "reserved", "session", "settled", "touched", "welcome",
+        "withdrawn",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
@@ -133,7 +134,8 @@ class Objects:
         self.over: dict[bytes, Over] = {}
         self.owed: dict[int, int] = {}
         self.next_in = inf  # when an arrival may want something; at or before the time it does
-        self.last_id = self.bytes_out = self.reserved = 0
+        self.last_id = self.last_out = self.bytes_out = self.reserved = 0
+        self.welcome = False
         self.controllers: dict[bool, Controller] = {}
         self.path: Path = session.path
 
@@ -150,9 +152,9 @@ class Objects:
     def answer(self, state: State, message: Message, taken: Taken) -> None:
         """Send a reply as an object. The peer is told that it is worked at, and so does not ask again."""
         exchange = self.session.requests(state.limits)
-        parcel = Parcel(message.encode(), message.hash, taken.hashcode, OBJECT_REPLY, taken=taken)
-        exchange.kept += len(parcel.data)
-        state.reserved += len(parcel.data)
+        parcel = Parcel(message, taken.hashcode, OBJECT_REPLY, taken=taken)
+        exchange.kept += message.size
+        state.reserved += message.size
         if not taken.told:
             taken.told = True
             state.send(self.session, pack_control(Working.identifier, Working(hashcode=taken.hashcode).encode()))

@@ -11,6 +11,7 @@ from rhotwist.link.object_out import ObjectOut
 from rhotwist.node import asking, giving, recording, taking
 from rhotwist.node.objects import Objects, Parcel
 from rhotwist.node.state import State
+from rhotwist.wire.datagram import Train
 
 #: Bytes that one session adds to one turn: others have their turn, and small packets slip in between.
 TURN = 1 << 18
@@ -18,7 +19,7 @@ TURN = 1 << 18
 SPENT = 64
 
 
-def turn(state: State, objects: Objects, mono: float) -> list[bytes]:
+def turn(state: State, objects: Objects, mono: float) -> list[Train]:
     """Act on what happened, begin what there is room for, and give the datagrams that may go now."""
     for ask in objects.fresh:
         if asking.waits(state, ask):
@@ -59,7 +60,7 @@ def _from_line(state: State, objects: Objects, mono: float) -> None:
     limits = state.limits
     for _ in range(len(objects.line)):
         parcel = objects.line[0]
-        if objects.out and objects.bytes_out + len(parcel.data) > limits.object_session:
+        if objects.out and objects.bytes_out + parcel.message.size > limits.object_session:
             return
         if len(objects.out) >= limits.object_offers:
             return
@@ -70,14 +71,16 @@ def _from_line(state: State, objects: Objects, mono: float) -> None:
             giving.begin(state, objects, parcel, mono)
 
 
-def _pump(state: State, objects: Objects, mono: float) -> list[bytes]:
-    """A quantum of each object in turn while there is room. When their time has come each is looked at; in between,
-    when an ack has come, no more of them than it takes to fill the window.
+def _pump(state: State, objects: Objects, mono: float) -> list[Train]:
+    """A quantum of each object in turn while there is room, and two of the oldest: those that begin together shall not
+    end together, or nothing is on its way while the next ones are offered. When their time has come each is looked at;
+    in between, when an ack has come, no more of them than it takes to fill the window.
     """
     all_due, looked = objects.due is None, objects.heard
-    run: list[bytes] = []
+    run: list[Train] = []
     size = 0
     waiting = deque(objects.out)
+    oldest = min(waiting, default=0)
     while waiting and size < TURN:
         id = waiting.popleft()
         parcel = objects.out.get(id)
@@ -90,11 +93,15 @@ def _pump(state: State, objects: Objects, mono: float) -> list[bytes]:
             state.schedule(objects, mono)
             continue
         burst = parcel.out.burst(mono)
-        if burst:
-            run += burst
-            size += len(burst) * len(burst[0])
-            objects.out[id] = objects.out.pop(id)  # the others first when there is room again
-            waiting.append(id)
+        if burst is not None:
+            run.append(burst)
+            size += len(burst.data)
+            if id == oldest and objects.last_out != id:
+                waiting.appendleft(id)
+            else:
+                objects.out[id] = objects.out.pop(id)  # the others first when there is room again
+                waiting.append(id)
+            objects.last_out = id
         elif parcel.out.failed is not None:
             _failed(state, objects, parcel, mono)
         elif parcel.out.beat_due(mono):

@@ -19,31 +19,6 @@ from rhotwist.node.streams import RECORD_HEAD, Stream
 _HEAD = Struct("!II")
 
 
-def sender(state: State, session: Session, data: bytes) -> RecordOut:
-    """What sends an object over the connection that a session goes by.
-
-    It waits for the answer to its offer, unless it is small or the peer has taken an object over this connection: a
-    peer that has no room would have all of it sent for nothing.
-    """
-    stream = state.streams.by_path.get(session.path)
-    accepted = stream is not None and stream.accepted
-    return RecordOut(data, eager=accepted or len(data) <= state.limits.object_flight)
-
-
-def accepted(state: State, session: Session) -> None:
-    """The peer has room for an object."""
-    stream = state.streams.by_path.get(session.path)
-    if stream is not None:
-        stream.accepted = True
-
-
-def refused(state: State, session: Session) -> None:
-    """The peer had no room: the next ones ask first."""
-    stream = state.streams.by_path.get(session.path)
-    if stream is not None:
-        stream.accepted = False
-
-
 def pump(state: State, objects: Objects, parcel: Parcel, mono: float) -> bool:
     """Give an object to the connection once it may go. False if it has to be offered anew: the connection is gone that
     it was given to, or the session goes another way now, by datagrams or no more by them.

@@ -26,7 +26,7 @@ from rhotwist.node.streams import Streams
 from rhotwist.secret.cookie import StatelessSecrets
 from rhotwist.secret.kem import Kem
 from rhotwist.secret.table import SessionTable
-from rhotwist.wire.datagram import Burst, Path
+from rhotwist.wire.datagram import Burst, Path, Train
 from rhotwist.wire.frame import pack_several
 from rhotwist.wire.packet import HEADER, TAG_SIZE
 from rhotwist.wire.schema import Schema, Vocabulary
@@ -165,7 +165,7 @@ class State:
         self.streams = Streams()
         #: Sessions whose objects are to be looked at when this turn ends; packets of objects, which go behind all else.
         self.stirred: dict[Objects, None] = {}
-        self.bulk: dict[Path, list[bytes]] = {}
+        self.bulk: dict[Path, list[Train]] = {}
         #: Bytes that objects coming in hold in memory, and where more of them may lie; None for nowhere.
         self.object_bytes = 0
         self.spare: list[bytearray] = []
@@ -262,11 +262,11 @@ class State:
             for session, frames in queued.items():
                 self._seal(session, frames)
         out, self.out = self.out, {}
+        bursts = [Burst(path, datagrams) for path, datagrams in out.items()]
         if self.bulk:
             bulk, self.bulk = self.bulk, {}
-            for path, datagrams in bulk.items():
-                out[path] = out[path] + datagrams if path in out else datagrams
-        return [Burst(path, datagrams) for path, datagrams in out.items()]
+            bursts += [Burst(path, train) for path, trains in bulk.items() for train in trains]
+        return bursts
 
     # --- time
 

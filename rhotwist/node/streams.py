@@ -35,7 +35,7 @@ class Stream:
     """One connection. ours says that we opened it; proven that somebody has shown over it that he holds a key."""
 
     __slots__ = (
-        "_limits", "_moved", "_old", "_strange", "accepted", "arrival", "began", "ended", "inbound", "ours", "outbound",
+        "_limits", "_moved", "_old", "_strange", "arrival", "began", "ended", "inbound", "ours", "outbound",
         "path", "proven", "start", "used", "users",
     )  # fmt: skip
 
@@ -46,7 +46,6 @@ class Stream:
         self.ended = False
         #: Whose objects have gone over it; whether its peer takes them; which of the peer's is coming.
         self.users: dict[Objects, None] = {}
-        self.accepted = False
         self.arrival: Arrival | None = None
         self.start = 0  # where in it the record under way begins
         self.inbound, self.outbound = Inbound(), Outbound(limits)

@@ -30,6 +30,7 @@ from rhotwist.node.objects import LINGER, LINGERING, Arrival, Objects, stir
 from rhotwist.node.state import Ask, State
 from rhotwist.secret.object_seal import ObjectSeal
 from rhotwist.secret.table import GRAIN
+from rhotwist.wire.datagram import Train
 from rhotwist.wire.frame import pack_control
 from rhotwist.wire.message import HEAD
 from rhotwist.wire.object_packet import CLASSES, ID_MAX, piece_count
@@ -118,11 +119,11 @@ def _room(state: State, objects: Objects, size: int) -> bool:
 # --- packets ------------------------------------------------------------------------------------------------------
 
 
-def run(state: State, datagrams: Sequence[bytes], mono: float) -> bool:
-    """Take a read that brought packets of one object and nothing else, as those of a busy line do; False if it is not
+def train(state: State, datagrams: Train, mono: float) -> bool:
+    """Take a train that brought packets of one object and nothing else, as those of a busy line do; False if it is not
     one."""
-    head = datagrams[0][:HEADED]
-    if not head or head[0] & 15 != OBJECT or len({datagram[:HEADED] for datagram in datagrams}) > 1:
+    head = bytes(datagrams.data[:HEADED])
+    if head[0] & 15 != OBJECT or not datagrams.begins_with(head):
         return False
     session = state.sessions.sessions.get(int.from_bytes(head[4:], "big"))
     if session is None or session.objects is None or int.from_bytes(head[1:4], "big") not in session.objects.incoming:

@@ -16,7 +16,8 @@ from rhotwist.link.object_out import ObjectOut
 from rhotwist.link.pieces import Pieces
 from rhotwist.secret.object_seal import ObjectSeal
 from rhotwist.secret.suite import AES, aead
-from rhotwist.wire.object_packet import CLASSES, PROBE, ObjectHeader, piece_count, read_object_header
+from rhotwist.wire.datagram import Train
+from rhotwist.wire.object_packet import CLASSES, OBJECT_OVERHEAD, PROBE, ObjectHeader, piece_count, read_object_header
 
 _KEY, _CODE, _ID, _CLASS = bytes(range(32)), 0x01020304, 7, 2
 _SIZE = 5_000
@@ -39,7 +40,7 @@ def _headers() -> list[bytes]:
 
 def _packets() -> list[bytes]:
     seal, data = _seal(), memoryview(_data())
-    return [*seal.seal_run(_CLASS, [0, 8, 3], data, ask=True), *seal.seal_run(0, [1, 17], data), seal.seal_probe(3)]
+    return [*seal.seal_run(_CLASS, [0, 3, 8], data, ask=True), *seal.seal_run(0, [1, 17], data), seal.seal_probe(3)]
 
 
 def _opened(data: bytes) -> object:
@@ -53,6 +54,24 @@ def _opened(data: bytes) -> object:
     if sum(here) != len(fresh) or len(buffer) != _SIZE:
         raise AssertionError("pieces that are not where they belong")
     return found
+
+
+def _train(data: bytes) -> object:
+    """A train of such datagrams, as one read brings them; what it leaves alone is nothing's business here."""
+    seal, train = _seal(), Train(data, CLASSES[_CLASS] + OBJECT_OVERHEAD)
+    buffer, here = bytearray(_SIZE), bytearray(piece_count(_SIZE, _CLASS))
+    fresh, others = seal.open_run(train, _CLASS, memoryview(buffer), here)
+    if sum(here) != len(fresh) or len(buffer) != _SIZE or len(fresh) + len(others) + seal.refused > len(train):
+        raise AssertionError("pieces that are not where they belong")
+    if not fresh and not seal.asked:
+        raise BadPacket("refused")
+    return fresh
+
+
+def _trains() -> list[bytes]:
+    seal, data = _seal(), memoryview(_data())
+    runs = seal.seal_run(_CLASS, [0, 3, 8], data, ask=True), seal.seal_run(_CLASS, [1, 2, 4], data)
+    return [bytes(run.data) for run in runs]
 
 
 def _sealed(data: bytes) -> bytes:
@@ -115,6 +134,7 @@ def _acks() -> list[bytes]:
 TARGETS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]], tuple[object, ...]]] = {
     "wire.object_packet.read_object_header": (read_object_header, _headers, (read_object_header,)),
     "secret.object_seal.open": (_opened, _packets, (ObjectSeal.open_one,)),
+    "secret.object_seal.open_train": (_train, _trains, (ObjectSeal._open_train,)),
     "link.object_in.take.sealed": (_taken, _plain_packets, ()),
     "link.object_out.acked": (_acked, _acks, (Pieces.read,)),
 }

@@ -19,7 +19,7 @@ from rhotwist.testing.outcome import NotSettled, Outcome, drive
 from rhotwist.testing.timers import Timers
 from rhotwist.testing.trace import EVERYBODY, NAMES, NAT, NOBODY, Trace
 from rhotwist.testing.wires import Wires
-from rhotwist.wire.datagram import Burst, Path, pack_address
+from rhotwist.wire.datagram import Burst, Path, couple, pack_address
 
 if TYPE_CHECKING:
     from rhotwist.testing.host import Host
@@ -325,7 +325,8 @@ class Network:
             for arrival, copy in copies:
                 reads.setdefault(arrival, []).append(copy)
         for arrival, together in reads.items():
-            self.clock.at(arrival, self._arrive, (burst.path.address, source.path, together))
+            for read in couple(together):
+                self.clock.at(arrival, self._arrive, (burst.path.address, source.path, read))
 
     def _arrive(self, read: tuple[bytes, Path, Sequence[bytes]]) -> None:
         address, path, datagrams = read

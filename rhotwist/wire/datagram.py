@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
 
 #: An address on the wire: 16 bytes of IP (IPv4 mapped as ::ffff:a.b.c.d) and 2 of port; 18 random bytes for a stream.
 ADDRESS = 18
+#: The kernel's limits for one train: datagrams (older kernels allow 64) and bytes.
+TRAIN_MOST = 64
+TRAIN_BYTES = 65_000
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -23,11 +26,51 @@ class Path(NamedTuple):
     stream: bool = False
 
 
+class Train(Sequence[bytes]):
+    """Datagrams of one size, the last of which may be shorter, as the one run of bytes that the kernel takes and gives
+    (UDP_SEGMENT, UDP_GRO). None of them is empty.
+
+    data may be a view of a buffer that is used again: whoever keeps a datagram takes it out, which copies it. A slice
+    is a train over the same bytes; it takes no steps.
+    """
+
+    __slots__ = ("data", "size")
+
+    def __init__(self, data: bytes | memoryview, size: int) -> None:
+        self.data = data
+        self.size = size
+
+    def __len__(self) -> int:
+        return (len(self.data) + self.size - 1) // self.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        data, size = self.data, self.size
+        return (bytes(data[at : at + size]) for at in range(0, len(data), size))
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Train: ...
+
+    def __getitem__(self, at: int | slice) -> bytes | Train:
+        if isinstance(at, slice):
+            start, stop, _ = at.indices(len(self))
+            return Train(memoryview(self.data)[start * self.size : stop * self.size], self.size)
+        start = range(len(self))[at] * self.size
+        return bytes(self.data[start : start + self.size])
+
+    def begins_with(self, head: bytes) -> bool:
+        """Whether every one of its datagrams does."""
+        data, count = memoryview(self.data), len(self)
+        return all(bytes(data[at :: self.size]).count(head[at]) == count for at in range(len(head)))
+
+
 class Burst(NamedTuple):
     """Datagrams for one path, in order."""
 
     path: Path
-    datagrams: list[bytes]
+    datagrams: Sequence[bytes]
 
 
 def pack_address(host: str, port: int) -> bytes:
@@ -65,3 +108,30 @@ def split(data: bytes, segment: int) -> Sequence[bytes]:
     if segment <= 0 or segment >= len(data):
         return (data,)
     return [data[at : at + segment] for at in range(0, len(data), segment)]
+
+
+def couple(datagrams: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """What a kernel makes of datagrams of one sender that it holds together: trains, and single ones between them."""
+    reads: list[Sequence[bytes]] = []
+    at = 0
+    while at < len(datagrams):
+        end = run(datagrams, at)
+        size = len(datagrams[at])
+        reads.append(Train(b"".join(datagrams[at:end]), size) if end - at > 1 else (datagrams[at],))
+        at = end
+    return reads
+
+
+def run(datagrams: Sequence[bytes], at: int) -> int:
+    """Where the train ends that starts at index at: datagrams equal in size but for a shorter last one, and no more
+    than one system call takes. An empty datagram is a run of its own."""
+    size = len(datagrams[at])
+    end = at + 1
+    if not size:
+        return end
+    most = min(len(datagrams), at + TRAIN_MOST, at + max(1, TRAIN_BYTES // size))
+    while end < most and len(datagrams[end]) == size:
+        end += 1
+    if end < most and 0 < len(datagrams[end]) < size:
+        end += 1
+    return end

@@ -34,9 +34,19 @@ class Message:
     body: bytes
     hash: bytes
 
+    @property
+    def head(self) -> bytes:
+        """The HEAD bytes before the body."""
+        return b"".join((self.schema.to_bytes(4, "big"), self.source, self.destination, self.answers, self.random))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object whole."""
+        return HEAD + len(self.body)
+
     def encode(self) -> bytes:
         """The object whole, as it is hashed and as it travels where no session says who speaks."""
-        return _object(self.schema, self.source, self.destination, self.answers, self.random, self.body)
+        return self.head + self.body
 
 
 def compose(schema: int, source: bytes, destination: bytes, answers: bytes, random: bytes, body: bytes) -> Message:
@@ -65,7 +75,3 @@ def decode(data: bytes) -> Message:
     return compose(
         int.from_bytes(data[:4], "big"), data[4:36], data[36:68], data[68:100], data[100:116], data[116:]
     )
-
-
-def _object(schema: int, source: bytes, destination: bytes, answers: bytes, random: bytes, body: bytes) -> bytes:
-    return b"".join((schema.to_bytes(4, "big"), source, destination, answers, random, body))

@@ -36,8 +36,11 @@ class Sender:
         return piece_count(len(self.data), self.size_class)
 
     def packets(self, *indices: int, size_class: int | None = None, ask: bool = False) -> list[bytes]:
-        chosen = self.size_class if size_class is None else size_class
-        return self.seal.seal_run(chosen, indices, memoryview(self.data), ask=ask)
+        chosen, data = self.size_class if size_class is None else size_class, memoryview(self.data)
+        return [
+            packet for index in indices
+            for packet in self.seal.seal_run(chosen, [index], data, ask=ask and index == indices[-1])
+        ]  # fmt: skip
 
     def all(self) -> list[bytes]:
         return self.packets(*range(self.count))

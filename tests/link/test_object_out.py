@@ -148,7 +148,7 @@ class SendingTests(SynchronousTestCase):
         talk.here = 0
         talk.ack(TRIP + 0.02, base=10)
         self.assertEqual((talk.out.done, talk.out.delivered, talk.out.deadline()), (True, 14_080, None))
-        self.assertEqual((talk.out.burst(9.0), talk.control.inflight, talk.seal.left), ([], 0, 0))
+        self.assertEqual((talk.out.burst(9.0), talk.control.inflight, talk.seal.left), (None, 0, 0))
 
     def test_whatever_is_said_after_the_end_changes_nothing(self) -> None:
         talk = Talk(14_080)

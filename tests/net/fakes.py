@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 
 from rhotwist.event.pending import Event
 from rhotwist.moment import Moment
-from rhotwist.wire.datagram import Burst, Path
+from rhotwist.wire.datagram import Burst, Path, Train
 
 FROM = ("192.0.2.1", 4000)
 FROM6 = ("2001:db8::1", 4000, 0, 0)
@@ -211,11 +211,13 @@ class Sink:
 
     def __init__(self) -> None:
         self.received: list[tuple[Path, list[bytes]]] = []
+        self.trains = 0
         self.settled = 0
         self.on_receive: Callable[[], None] = lambda: None
 
     def receive(self, path: Path, datagrams: Sequence[bytes]) -> None:
         self.received.append((path, list(datagrams)))
+        self.trains += type(datagrams) is Train
         self.on_receive()
 
     def settle(self) -> None:

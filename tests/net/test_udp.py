@@ -14,8 +14,8 @@ from rhotwist.limits import Limits
 from rhotwist.link.sieve import Turn
 from rhotwist.net import filters, udp
 from rhotwist.net.strangers import LEAST, MOST
-from rhotwist.net.udp import COUNTERS, QUEUE_MOST, RUN_BYTES, RUN_LEAST, RUN_MOST, UdpPort, run
-from rhotwist.wire.datagram import pack_address
+from rhotwist.net.udp import COUNTERS, QUEUE_MOST, RUN_LEAST, UdpPort
+from rhotwist.wire.datagram import Train, pack_address
 from rhotwist.wire.packet import COOKIE, HELLO, Header
 from tests.net.fakes import FROM, FROM6, FakeReactor, FakeSocket, Sink, error
 
@@ -92,6 +92,16 @@ class ReadTests(PortCase):
                 self.sock.endless = lambda data=data, segment=segment: (data, segment, FROM)
                 port.doRead()
                 self.assertEqual((self.sock.reads, self.sink.settled), (10, 1))
+
+    def test_packets_of_objects_are_handed_over_as_the_train_they_came_in_and_answered_at_once(self) -> None:
+        port = self.port(FakeSocket(coalesces=True))
+        packets = [b"\x56" + bytes([number]) * 1_439 for number in range(4)]
+        self.sock.arrivals.append((b"".join(packets)[:-7], 1_440, FROM))
+        port.doRead()
+        [(path, train)] = self.sink.received
+        self.assertEqual((self.sink.trains, train), (1, [*packets[:3], packets[3][:-7]]))
+        self.assertEqual(path.address, pack_address("192.0.2.1", 4000))
+        self.assertEqual((self.sink.settled, self.counted()), (2, {"read_datagrams": 4}))
 
     def test_full_datagrams_of_one_read_are_answered_two_at_a_time(self) -> None:
         port = self.port(FakeSocket(coalesces=True))
@@ -263,19 +273,24 @@ class SendTests(PortCase):
         self.assertEqual(self.sent(), datagrams)
         self.assertEqual(self.sock.runs, [(b"aabbccd", 2), (b"gghhii", 2)])
 
-    def test_every_run_keeps_the_kernels_limits_and_nothing_is_lost(self) -> None:
-        for size, count in ((1, 200), (1232, 200), (1400, 100), (30_000, 7), (65_000, 3)):
-            datagrams = [bytes([at % 256]) * size for at in range(count)] + [b"z"]
-            at, ends = 0, []
-            while at < len(datagrams):
-                end = run(datagrams, at)
-                piece = datagrams[at:end]
-                self.assertLessEqual(len(piece), RUN_MOST)
-                self.assertTrue(len(piece) == 1 or sum(map(len, piece)) <= RUN_BYTES)
-                self.assertEqual({len(one) for one in piece[:-1]} | {size}, {size})
-                ends.append(end)
-                at = end
-            self.assertEqual(ends[-1], len(datagrams))
+    def test_a_train_goes_as_it_is_within_the_limits_of_the_kernel_and_a_short_one_singly(self) -> None:
+        for size, count, runs in ((2, 200, [64, 64, 64, 8]), (1_440, 50, [45, 5]), (45_088, 3, []), (2, 2, [])):
+            port = self.port()
+            data = bytes(at % 251 for at in range(size * count - 1))
+            port.send(TO, Train(data, size))
+            self.assertEqual(self.sent(), [data[at : at + size] for at in range(0, len(data), size)])
+            self.assertEqual([-(-len(run) // segment) for run, segment in self.sock.runs], runs)
+            self.assertEqual(self.counted(), {"sent_datagrams": count})
+
+    def test_a_train_that_a_full_socket_does_not_take_waits_whole(self) -> None:
+        port = self.port()
+        self.sock.refuse["sendmsg"].extend([None, error(errno.EAGAIN)])
+        self.sock.refuse["sendto"].append(error(errno.EAGAIN))
+        train = Train(bytes(range(200)), 1)
+        port.send(TO, train)
+        self.assertEqual((len(self.sent()), self.counters["send_waited"]), (64, 136))
+        port.doWrite()
+        self.assertEqual(b"".join(self.sent()), train.data)
 
     def test_where_segmenting_fails_the_same_datagrams_go_singly_and_it_is_not_tried_again(self) -> None:
         for code in (errno.EIO, errno.EINVAL, errno.EMSGSIZE):

@@ -106,8 +106,7 @@ class RecordTests(Case):
         node.node._state.limits = quick(object_session=10)
         client.request(node, Give(data=bytes(20_000)))
         net.run(0.1)
-        [stream] = client.node._state.streams.by_path.values()
-        self.assertFalse(stream.accepted)
+        self.assertFalse(sessions(client)[0].objects.welcome)
 
     def test_acks_of_a_slow_record_come_while_it_does_and_keep_its_reply_waited_for(self) -> None:
         net, node, client = self.pair(1, Faults(rate=50_000, queue=20_000))

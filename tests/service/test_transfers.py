@@ -287,7 +287,7 @@ class BreakTests(HeldCase):
         # Of what the rows call here, one has changed.
         file = PartFile(self.home / "bob" / "transfers", coming.number)
         had = missing(~coming.have & 0xFF, 8)
-        file.write(had[2] * PART, b"!")
+        file.write(had[2] * PART, bytes([data[had[2] * PART] ^ 1]))
         self.bob = self.wallet("bob", f"127.0.0.1:{port}")
         asked = self.hold(99)
         await self.ended(number)

@@ -119,7 +119,7 @@ class DeliveryTests(SeededTestCase):
         network = Network(1, Faults(together=1.0, loss=0.3, duplicate=0.3, reorder=0.3))
         one, other = pair(network)
         for _ in range(100):
-            one.chatter.say(Path(0, other.address), [bytes(n) for n in range(10)])
+            one.chatter.say(Path(0, other.address), [bytes([n]) * 20 for n in range(10)])
             one.act()
             network.run(1.0)
         came = sum(len(datagrams) for _, _, datagrams in other.chatter.received)

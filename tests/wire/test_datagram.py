@@ -6,7 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.wire.datagram import ADDRESS, Burst, Path, is_public, pack_address, prefix, split, unpack_address
+from rhotwist.wire.datagram import (
+    ADDRESS,
+    TRAIN_BYTES,
+    TRAIN_MOST,
+    Burst,
+    Path,
+    Train,
+    couple,
+    is_public,
+    pack_address,
+    prefix,
+    split,
+    unpack_address,
+)
 from tests.keys.pages import vectors
 
 IPS = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
@@ -61,6 +74,41 @@ class SplitTests(SynchronousTestCase):
             self.assertEqual(list(split(b"abcd", segment)), [b"abcd"])
         self.assertEqual(list(split(b"", 0)), [b""])
         self.assertEqual(list(split(b"abcd", 3)), [b"abc", b"d"])
+
+
+class TrainTests(SynchronousTestCase):
+    def test_it_is_the_sequence_of_its_datagrams(self) -> None:
+        for data in (b"aaabbbc", memoryview(bytearray(b"aaabbbc"))):
+            train = Train(data, 3)
+            self.assertEqual((list(train), len(train)), ([b"aaa", b"bbb", b"c"], 3))
+            self.assertEqual((train[0], train[2], train[-1], train[-3]), (b"aaa", b"c", b"c", b"aaa"))
+            self.assertRaises(IndexError, train.__getitem__, 3)
+            self.assertEqual([list(train[at:]) for at in range(4)], [list(train)[at:] for at in range(4)])
+            self.assertEqual(list(train[:-1]), [b"aaa", b"bbb"])
+        self.assertEqual((list(Train(b"", 5)), bool(Train(b"", 5))), ([], False))
+
+    def test_what_is_taken_out_is_a_copy(self) -> None:
+        buffer = bytearray(b"aabb")
+        train = Train(memoryview(buffer), 2)
+        kept = [*train, train[1]]
+        buffer[:] = b"xxxx"
+        self.assertEqual(kept, [b"aa", b"bb", b"bb"])
+
+    def test_it_tells_whether_all_begin_alike(self) -> None:
+        train = Train(b"abcabdab", 3)
+        for head, alike in ((b"", True), (b"a", True), (b"ab", True), (b"abc", False), (b"b", False)):
+            self.assertEqual(train.begins_with(head), alike)
+
+    def test_what_is_coupled_keeps_the_kernels_limits_and_its_order(self) -> None:
+        for size, count in ((1, 200), (1232, 200), (1400, 100), (30_000, 7), (65_000, 3)):
+            datagrams = [bytes([at % 256]) * size for at in range(count)] + [b"z"]
+            reads = couple(datagrams)
+            self.assertEqual([datagram for read in reads for datagram in read], datagrams)
+            for read in reads:
+                self.assertLessEqual(len(read), TRAIN_MOST)
+                self.assertTrue(len(read) == 1 or sum(map(len, read)) <= TRAIN_BYTES)
+        mixed = [b"", b"aa", b"bb", b"c", b"ddd", b"", b"e"]
+        self.assertEqual([list(read) for read in couple(mixed)], [[b""], [b"aa", b"bb", b"c"], [b"ddd"], [b""], [b"e"]])
 
 
 class PathTests(SynchronousTestCase):
