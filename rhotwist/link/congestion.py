@@ -23,6 +23,8 @@ from rhotwist.link.round_trips import RoundTrips
 from rhotwist.link.sizes import PathSizes
 from rhotwist.link.trial import Trial
 
+#: Bytes of a quantum at the most: what one system call sends, and for packets of which it sends few, several.
+QUANTUM, QUANTUM_LARGE, LARGE = 65_000.0, 230_000.0, 2_000
 #: Slow start ends when so many samples in a row are beyond this (HyStart++, RFC 9406 4.2: an eighth, 4 ms, 8).
 START_SHARE, START_TIME, START_SAMPLES = 1.125, 0.004, 4
 #: How fast the line delivers is measured over this share of a round trip, and this time at least.
@@ -122,7 +124,7 @@ class Controller(RoundTrips):
             return 0
         rate = self.rate
         quantum = self._limits.object_flight if rate == inf else rate * 0.001
-        packets = 1 if quantum < 2 * size else int(min(quantum, 65_000.0, 46.0 * size) / size)
+        packets = 1 if quantum < 2 * size else int(min(quantum, QUANTUM if size < LARGE else QUANTUM_LARGE, 46.0 * size) / size)
         return max(1, min(packets, int(room / size)))
 
     @property
