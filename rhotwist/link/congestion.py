@@ -124,8 +124,10 @@ class Controller(RoundTrips):
             return 0
         rate = self.rate
         quantum = self._limits.object_flight if rate == inf else rate * 0.001
-        packets = 1 if quantum < 2 * size else int(min(quantum, QUANTUM if size < LARGE else QUANTUM_LARGE, 46.0 * size) / size)
-        return max(1, min(packets, int(room / size)))
+        if quantum < 2 * size:
+            return 1
+        most = QUANTUM if size < LARGE else QUANTUM_LARGE
+        return max(1, int(min(quantum, most, 46.0 * size, room) / size))
 
     @property
     def next_send(self) -> float:

@@ -55,7 +55,7 @@ class ObjectOut:
 
     def __init__(
         self, data: bytes, seal: ObjectSeal, controller: Controller, *, limits: Limits, mono: float, rng: Rng,
-        size_class: int | None = None, head: bytes = b"", flight: float | None = None,
+        size_class: int | None = None, head: bytes = b"", flight: int | None = None,
     ) -> None:  # fmt: skip
         """size_class is the one that was offered; without it, the best of the controller's path. head, shorter than the
         smallest piece, is the beginning of the object, so that nobody has to copy data behind it. flight is how many
@@ -132,7 +132,7 @@ class ObjectOut:
             return self._tail(mono)
         count = control.grant(mono, size)
         if not self._open:
-            count = int(min(count, (self._flight - self.sent_bytes) // size or not self.sent_bytes))
+            count = min(count, (self._flight - self.sent_bytes) // size or not self.sent_bytes)
         if count <= 0:
             return None
         # On a short way the wait for company is what an ack costs most: ask when nothing more may go before it comes.

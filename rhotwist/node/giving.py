@@ -82,11 +82,13 @@ def begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     parcel.id = objects.last_id
     key = state.rng(32)
     seal = ObjectSeal(key, session.suite, session.seal.peer_code, parcel.id, seals_max=state.limits.object_seals_max)
-    flight = inf if objects.welcome else state.limits.object_flight
+    flight = state.limits.object_flight
     if session.path.stream:
-        parcel.out = RecordOut(parcel.message.encode(), eager=parcel.message.size <= flight)
+        parcel.out = RecordOut(parcel.message.encode(), eager=objects.welcome or parcel.message.size <= flight)
     else:
         control = objects.controller(parcel.background, state.limits, mono)
+        if objects.welcome and not control.may_lose:  # what goes behind an offer that gets lost has gone for nothing
+            flight = state.limits.object_window
         parcel.out = ObjectOut(
             parcel.message.body, seal, control, limits=state.limits, mono=mono, rng=state.rng, head=parcel.message.head,
             flight=flight,

@@ -51,6 +51,7 @@ class Transfer:
         self.whole_at = self.ended = inf
         self.failures: list[str] = []
         self.wrong = 0
+        self._flight = self.limits.object_flight  # and all of an object once one was taken, as nodes do
         self.progress: list[float] = []
         self.on_sent: Callable[[bytes], object] | None = None
         self._data: dict[int, bytes] = {}
@@ -72,7 +73,7 @@ class Transfer:
         size_class = self.control.sizes.best if self.size_class is None else self.size_class
         sender = ObjectOut(
             data, ObjectSeal(key, self.suite, 9, number), self.control, limits=self.limits, mono=now,
-            rng=self.random.randbytes, size_class=size_class,
+            rng=self.random.randbytes, size_class=size_class, flight=None if self.control.may_lose else self._flight,
         )  # fmt: skip
         self.senders[number] = sender
         self._data[number] = data
@@ -87,7 +88,15 @@ class Transfer:
         if offer is None or number not in self.senders:
             return
         self._say(self.there, len(offer.encode()), self._offered, offer)
-        self.clock.later(max(0.5, 2 * self.control.round_trip), self._offer, number)
+        self.clock.later(self._patience, self._offer, number)
+
+    @property
+    def _patience(self) -> float:
+        """After how long a small packet is repeated, as ``link.small`` has it."""
+        control, limits = self.control, self.limits
+        if not control.round_trip:
+            return limits.repeat_first
+        return min(max(control.round_trip + 4 * control.variation, limits.repeat_least), limits.repeat_most)
 
     def _pump(self, _: object = None) -> None:
         """Let every sender send what it may, the oldest first."""
@@ -155,6 +164,7 @@ class Transfer:
 
     def _has(self, answer: tuple[int, bytes]) -> None:
         number, bitmap = answer
+        self._flight = self.limits.object_window
         if number in self.senders:
             self.senders[number].have(bitmap, self.clock.now)
             self._pump()
