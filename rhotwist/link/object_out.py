@@ -255,7 +255,7 @@ class ObjectOut:
 
     def _tail(self, mono: float) -> Train | None:
         """Second copies of the last few pieces, on a line that loses: else its last losses cost a timeout each."""
-        if mono < self._copy_at - 1e-9 or self.seal.left < TAIL:
+        if mono < self._copy_at - 1e-9:
             return None
         run = self.seal.seal_run(self.size_class, self._pieces.tail, self._data, ask=True, head=self._head)
         self._batches.add(self.seal.sealed, 0, mono)
@@ -323,7 +323,7 @@ class ObjectOut:
         self._copy_at = inf
         few = pieces.flying.bit_count() <= min(TAIL, pieces.total // TAIL)
         tail = few and self._pto_at < inf and not pieces.waiting
-        if tail and self._control.may_lose and self._alive_from == inf:
+        if tail and self.seal.left >= TAIL and self._control.may_lose and self._alive_from == inf:
             self._copy_at = max(mono, self._copied + self._control.round_trip)
         if not self._open or not (pieces.flying or not self.missing):
             self._beat_at = inf

@@ -203,6 +203,17 @@ class LossTests(SynchronousTestCase):
             self.assertEqual(len(talk.send(talk.mono + TRIP * 1.01)), 5 if twice else 0)
             self.assertEqual(talk.control.inflight, inflight)
 
+    def test_a_key_with_no_room_for_second_copies_leaves_nothing_that_is_due(self) -> None:
+        for room in (7, 8):
+            talk = Talk(60 * 1_408, seals=60 + room)
+            talk.control.window = 1e6
+            talk.arrive(talk.send(TRIP)[:-5])
+            talk.control._usual, talk.control._weight = 0.05, 400.0
+            talk.ack()
+            copies = talk.out.burst(talk.mono)
+            self.assertEqual(len(copies or ()), 5 if room == 8 else 0)
+            self.assertGreater(talk.out.deadline() or 0.0, talk.mono)
+
     def test_silence_is_met_by_beats_that_get_rare(self) -> None:
         talk = Talk()
         talk.send(0.0)
