@@ -205,9 +205,10 @@ class LossTests(SynchronousTestCase):
 
     def test_a_key_with_no_room_for_second_copies_leaves_nothing_that_is_due(self) -> None:
         for room in (7, 8):
-            talk = Talk(60 * 1_408, seals=60 + room)
+            talk = Talk(60 * 1_408)
             talk.control.window = 1e6
             talk.arrive(talk.send(TRIP)[:-5])
+            talk.seal._seals_max = talk.seal.sealed + room
             talk.control._usual, talk.control._weight = 0.05, 400.0
             talk.ack()
             copies = talk.out.burst(talk.mono)
