@@ -30,7 +30,7 @@ from rhotwist.wire.object_packet import OBJECT_OVERHEAD, piece_count
 VANISHED = 10
 #: So few pieces under way and none to come, and a share so small of the object, are its tail.
 TAIL = 8
-#: Beats without an answer after which one a second must do.
+#: Beats without an answer after which one a second must do, and nothing else goes.
 MISSED = 8
 #: Round trips below this are short beside the wait of an ack (``Limits.object_ack``).
 SHORT = 0.02
@@ -48,7 +48,7 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_alive_from", "_alive_last", "_ask_after", "_batches", "_beat_at", "_beaten", "_beats", "_control",
+        "_alive_from", "_alive_last", "_ask_after", "_batches", "_beat_at", "_beat_first", "_beaten", "_beats", "_control",
         "_copied", "_copy_at", "_counter", "_data", "_flight", "_head", "_heard", "_limits", "_moved", "_open",
         "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done", "failed", "halved", "seal", "sent_bytes", "size",
     )  # fmt: skip
@@ -82,6 +82,7 @@ class ObjectOut:
         self._pto_at = inf
         self._copy_at, self._copied = inf, -inf  # the last pieces under way are sent twice
         self._beats, self._beaten = 0, -inf  # without an answer; when the last went
+        self._beat_first = -inf  # when the first of them went
         self._beat_at = inf
         self._alive_from = self._alive_last = inf  # first and last sign of life since anything of ours arrived
 
@@ -120,7 +121,7 @@ class ObjectOut:
 
     def burst(self, mono: float) -> Train | None:
         """The datagrams of one quantum that may go now; None if none may."""
-        if self.done or self.failed:
+        if self.done or self.failed or self._silent:
             return None
         self._expire(mono)
         control, pieces = self._control, self._pieces
@@ -151,6 +152,8 @@ class ObjectOut:
         """When burst or beat_due has something to do next, unless an ack comes before; None when it is over."""
         if self.done or self.failed:
             return None
+        if self._silent:
+            return self._beat_at
         times = [self._pto_at, self._beat_at, self._batches.waiting_since + self._control.patience]
         waiting = self._pieces.waiting
         if not waiting:
@@ -169,6 +172,8 @@ class ObjectOut:
         """Whether a Beat goes now: nothing was heard for a while. It is taken for sent."""
         if self.done or self.failed or mono < self._beat_at:
             return False
+        if not self._beats:
+            self._beat_first = mono
         self._beats += 1
         self._beaten = mono
         self._set_timers(mono)
@@ -208,7 +213,9 @@ class ObjectOut:
             return
         self._open = True
         self._heard = mono
-        self._beats = 0
+        if self._beats:
+            self._control.guess(mono - self._beat_first)
+            self._beats = 0
         if ack.size_class == self._control.sizes.asked and not ack.base and not ack.bitmap:
             self._control.sizes.passed(ack.size_class)
         pieces, control = self._pieces, self._control
@@ -307,6 +314,11 @@ class ObjectOut:
         self._sent_at = mono
         self._set_timers(mono)
 
+    @property
+    def _silent(self) -> bool:
+        """So many beats went unanswered that nothing but beats goes any more."""
+        return self._beats >= MISSED
+
     def _beat_gap(self) -> float:
         return max(self._control.round_trip, self._limits.object_beat)
 
@@ -328,7 +340,7 @@ class ObjectOut:
         if not self._open or not (pieces.flying or not self.missing):
             self._beat_at = inf
         else:
-            self._beat_at = max(self._heard, self._beaten) + (PAUSE if self._beats >= MISSED else self._beat_gap())
+            self._beat_at = max(self._heard, self._beaten) + (PAUSE if self._silent else self._beat_gap())
 
     # --- inside: acks
 

@@ -41,6 +41,11 @@ class RoundTrips:
         if not self.least or sample < self.least:
             self.least = sample
 
+    def guess(self, sample: float) -> None:
+        """Something else went there and back within sample seconds: better than nothing, which is what it replaces."""
+        if not self.round_trip:
+            self.round_trip, self.variation = sample, sample / 2
+
     def queue_seen(self, *, sure: bool = False) -> bool:
         """Whether a queue stands on the way."""
         share, time = (SURE_SHARE, SURE_TIME) if sure else (SEEN_SHARE, SEEN_TIME)

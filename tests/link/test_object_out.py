@@ -215,6 +215,28 @@ class LossTests(SynchronousTestCase):
             self.assertEqual(len(copies or ()), 5 if room == 8 else 0)
             self.assertGreater(talk.out.deadline() or 0.0, talk.mono)
 
+    def test_after_eight_beats_without_an_answer_nothing_but_beats_goes(self) -> None:
+        talk = Talk()
+        talk.send(0.01)
+        while talk.out._beats < 8:
+            talk.send(talk.out.deadline() or 0.0)
+        self.assertEqual(talk.send(talk.mono + 20), [])
+        self.assertGreater(talk.out._beats, 20)
+        talk.ack(talk.mono)
+        self.assertTrue(talk.send(talk.mono + 0.5))
+
+    def test_while_no_round_trip_is_known_an_answered_beat_tells_what_it_is_at_most(self) -> None:
+        for known in (0.0, TRIP):
+            talk = Talk()
+            talk.control.round_trip = talk.control.least = known
+            talk.send(0.01)
+            first = talk.out.deadline() or 0.0
+            for _ in range(2):
+                talk.send(talk.out.deadline() or 0.0)
+            talk.ack(first + 0.25)
+            self.assertAlmostEqual(talk.control.round_trip, known or 0.25)
+            self.assertEqual(talk.control.least, known)
+
     def test_silence_is_met_by_beats_that_get_rare(self) -> None:
         talk = Talk()
         talk.send(0.0)
