@@ -23,6 +23,9 @@ class Allowance:
         self._burst = burst / rate  # seconds
         self._full_at: Crowd[bytes, float] = Crowd(most, rng)
 
+    def __len__(self) -> int:
+        return len(self._full_at)
+
     def wait(self, key: bytes, amount: float, mono: float) -> float:
         """Seconds until amount is there; 0 at once."""
         return max(0.0, self._after(key, amount, mono) - mono - self._burst)
