@@ -187,7 +187,7 @@ class Admission:
             local = not (self._private or all(map(is_public, record.endpoints)))
             if local and source.origin is not Origin.PASTED:
                 tally.refused["address"] += 1
-            elif validity.early(record.issued, moment.date) > self._limits.record_ahead:
+            elif record.issued > moment.date + self._limits.record_ahead:
                 tally.refused["future"] += 1
             else:
                 entries.append(Entry(record, source, local))
