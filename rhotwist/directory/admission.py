@@ -133,11 +133,13 @@ class Admission:
         """Records left the tree, or were pinned or no longer, without having been told by ``settle``."""
         self._cap.forget()
 
-    def take(self, encoded: Iterable[bytes], source: Source, holdings: Holdings, moment: Moment) -> Batch:
+    def take(self, encoded: Sequence[bytes], source: Source, holdings: Holdings, moment: Moment) -> Batch:
         """Look at records that came together; their keys, signatures and work are left to the checks. 20 µs each."""
         tally = _Tally()
         arrived = []
-        for data in encoded:
+        once = dict.fromkeys(encoded)
+        tally.duplicates = len(encoded) - len(once)
+        for data in once:
             try:
                 arrived.append(Waiter(read_layout(data), source, moment.mono, verified=False))
             except BadPacket as bad:
@@ -216,9 +218,7 @@ class Admission:
             self._crowds = Crowd(self._limits.crowd_max, self._rng)
             self._cap.forget()
 
-    def _fresh(
-        self, entries: list[Entry], holdings: Holdings, tally: _Tally
-    ) -> list[tuple[Entry, Standing | None]]:
+    def _fresh(self, entries: list[Entry], holdings: Holdings, tally: _Tally) -> list[tuple[Entry, Standing | None]]:
         """Those that would change the tree, each with what it would replace."""
         found: list[tuple[Entry, Standing | None]] = []
         quarter = validity.quarter_of(self._epoch)
@@ -314,7 +314,7 @@ def _check(entry: Entry, held: Standing | None) -> Check:
         and held.nonce == record.nonce
         and validity.quarter_of(validity.epoch_of(held.issued)) == quarter
     )
-    asked = None if proven or entry.local else (quarter, record.address, record.nonce)
+    asked = None if proven else (quarter, record.address, record.nonce)
     return Check(record.key, record.signed, record.signature, record.parties()[1:], asked)
 
 

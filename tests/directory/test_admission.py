@@ -47,6 +47,10 @@ class WayTests(SynchronousTestCase):
         batch = node.take([new, old, forged(new)])
         self.assertEqual(((), 2, {"old": 1}), (batch.checks, batch.duplicates, batch.refused))
 
+    def test_the_same_twice_in_a_batch_is_checked_once(self) -> None:
+        batch = Node().take([record(1), record(2), record(1)])
+        self.assertEqual((2, 1), (len(batch.checks), batch.duplicates))
+
     def test_the_best_of_a_batch_stands_and_a_forgery_is_not_the_best(self) -> None:
         node, new = Node(), record(1, NOON)
         _, settled = node.admit([record(1, NOON - 60), new, forged(record(1, NOON + 60)), record(1, NOON - 120)])
@@ -286,7 +290,17 @@ class CapTests(SynchronousTestCase):
         self.assertEqual(((), {"cap": 20}), (batch.checks, batch.refused))
         node.tree.pins.add(out[0].address)
         self.assertEqual(1, len(node.take(out, ASKED).checks))
-        self.assertEqual(20, len(node.take(out, ASKED, at(NOON + 60 * validity.DAY - 40 * validity.DAY)).checks))
+        self.assertEqual(20, len(node.take(out, ASKED, at(NOON + 20 * validity.DAY)).checks))
+
+    def test_who_was_refused_has_a_place_when_others_were_unpinned_or_removed(self) -> None:
+        node, some = Node(attrs.evolve(NO_WORK, directory_max=20)), [record(n) for n in range(40)]
+        node.admit(some, ASKED)
+        out = next(one for one in some if one.address not in node.tree.records)
+        self.assertEqual((), node.take([out], ASKED).checks)
+        node.tree.records.popitem()
+        node.admission.forget()
+        node.admit([out], ASKED)
+        self.assertIn(out.address, node.tree.records)
 
     def test_a_refresh_that_goes_in_the_same_batch_is_removed_and_not_put(self) -> None:
         node, some = Node(attrs.evolve(NO_WORK, directory_max=10)), [record(n) for n in range(10)]
