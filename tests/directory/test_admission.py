@@ -221,10 +221,17 @@ class BudgetTests(SynchronousTestCase):
         self.assertEqual(20.0, max(one.due for one in node.admission._room.due(1e9, 9)))
         self.assertEqual(1, len(node.take([record(10)], PEER, at(NOON, 30.0)).checks))
 
+    def test_what_was_never_booked_is_not_given_back(self) -> None:
+        node = Node(attrs.evolve(NO_WORK, record_burst=1.0, record_rate=0.001, waiting_share=1))
+        node.admit([record(1)])
+        node.take([record(2, NOON + 660), record(3, NOON + 660)], ASKED._replace(sender=PEER.sender))
+        node.admission.due(node.tree, at(NOON + 60))
+        self.assertEqual(1, node.take([record(4)], PEER, at(NOON + 60)).held)
+
     def test_a_key_changes_four_times_and_then_its_newest_waits_six_hours(self) -> None:
         node = Node()
-        for n in range(7):
-            node.admit([record(1, NOON - 600 + 60 * n)])
+        held = [node.admit([record(1, NOON - 600 + 60 * n)])[1].held for n in range(7)]
+        self.assertEqual([0, 0, 0, 0, 1, 1, 1], held)
         stands = node.tree.records[record(1).address]
         self.assertEqual((NOON - 420, 1), (stands.issued, node.admission.waiting))
         self.assertEqual(6 * 3_600.0, node.admission.deadline())
@@ -291,6 +298,13 @@ class CapTests(SynchronousTestCase):
         node.tree.pins.add(out[0].address)
         self.assertEqual(1, len(node.take(out, ASKED).checks))
         self.assertEqual(20, len(node.take(out, ASKED, at(NOON + 20 * validity.DAY)).checks))
+
+    def test_beside_a_full_tree_there_is_room(self) -> None:
+        node = Node(attrs.evolve(NO_WORK, directory_max=1))
+        node.admit([record(n) for n in range(9)], ASKED)
+        home = at_ip("udp", "10.0.0.1", 1)
+        node.admit([record(n, NOON, home) for n in range(10, 19)], PASTED)
+        self.assertEqual((1, 9), (len(node.tree.records), len(node.tree.beside)))
 
     def test_who_was_refused_has_a_place_when_others_were_unpinned_or_removed(self) -> None:
         node, some = Node(attrs.evolve(NO_WORK, directory_max=20)), [record(n) for n in range(40)]

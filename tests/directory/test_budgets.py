@@ -83,6 +83,13 @@ class RoomTests(SynchronousTestCase):
         self.assertTrue(room.put(waiter(1, 1.0, issued=NOON + 60)))
         self.assertEqual(2, len(room.due(1.0, 2)))
         self.assertTrue(room.put(waiter(9, 1.0)))
+        self.assertTrue(WaitingRoom(1, 1).put(waiter(1, 1.0)))
+
+    def test_a_sender_none_of_whose_records_waits_is_forgotten(self) -> None:
+        room = WaitingRoom(9, 9)
+        self.assertTrue(all(map(room.put, (waiter(1, 1.0), waiter(2, 2.0), waiter(3, 1.0, OTHER)))))
+        room.due(1.0, 9)
+        self.assertEqual({PEER.sender: 1}, room._of)
 
 
 class RoomMachine(RuleBasedStateMachine):
@@ -136,18 +143,21 @@ class AttemptTests(SynchronousTestCase):
         self.assertEqual(0, tries.begin(at_ip("udp", "8.8.8.8", 1).encode(), 100.0))
         self.assertEqual(600, tries.begin(at_ip("udp", "8.8.8.8", 1).encode(), 100.0))
         self.assertEqual(1, tries.begin(at_ip("tcp", "8.8.8.8", 2).encode(), 699.0))
-        self.assertEqual(0, tries.begin(at_ip("tcp", "8.8.8.9", 2).encode(), 699.0))
+        for other in ("8.8.8.9", "9.8.8.8"):
+            self.assertEqual(0, tries.begin(at_ip("tcp", other, 2).encode(), 699.0))
         self.assertEqual(0, tries.begin(at_ip("tcp", "8.8.8.8", 2).encode(), 700.0))
 
     def test_a_household_of_ipv6_is_one_address_and_an_onion_service_is_one(self) -> None:
         tries = Attempts(Limits())
         onion = Endpoint(Kind.ONION, bytes(32), 80)
-        for first, same, other in (
-            (at_ip("udp", "2a00::1", 1), at_ip("tcp", "2a00::2", 1), at_ip("udp", "2a00:0:0:1::1", 1)),
-            (onion, onion._replace(port=1), onion._replace(value=bytes(31) + b"\1")),
-        ):
-            results = [tries.begin(one.encode(), 0.0) for one in (first, same, other)]
-            self.assertEqual([0, 600, 0], results)
+        for first, same, *others in (
+            (at_ip("udp", "2a00::1", 1), at_ip("tcp", "2a00::2", 1), at_ip("udp", "2a00:0:0:1::1", 1),
+             at_ip("udp", "2b00::1", 1)),
+            (onion, onion._replace(port=1), onion._replace(value=bytes(31) + b"\1"),
+             onion._replace(value=b"\1" + bytes(31))),
+        ):  # fmt: skip
+            results = [tries.begin(one.encode(), 0.0) for one in (first, same, *others)]
+            self.assertEqual([0, 600, 0, 0], results)
 
     def test_a_full_table_waits_for_the_oldest_and_forgets_nobody(self) -> None:
         tries = Attempts(Limits(attempt_max=3))
