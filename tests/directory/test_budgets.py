@@ -151,7 +151,7 @@ class AttemptTests(SynchronousTestCase):
         tries = Attempts(Limits())
         onion = Endpoint(Kind.ONION, bytes(32), 80)
         for first, same, *others in (
-            (at_ip("udp", "2a00::1", 1), at_ip("tcp", "2a00::2", 1), at_ip("udp", "2a00:0:0:1::1", 1),
+            (at_ip("udp", "2a00::1", 1), at_ip("tcp", "2a00::ff00:0:0:2", 1), at_ip("udp", "2a00:0:0:1::1", 1),
              at_ip("udp", "2b00::1", 1)),
             (onion, onion._replace(port=1), onion._replace(value=bytes(31) + b"\1"),
              onion._replace(value=b"\1" + bytes(31))),
