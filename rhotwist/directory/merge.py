@@ -50,23 +50,20 @@ class Cap:
     The highest ranks of a full tree are remembered, so that all addresses are gone through once in thousands.
     """
 
-    __slots__ = ("_floor", "_full", "_most", "_quarter", "_tail")
+    __slots__ = ("_floor", "_most", "_quarter", "_tail")
 
     def __init__(self, most: int) -> None:
         if most < 1:
             raise LocalError(f"a cap of {most} is not above 0")
         self._most = most
         self._quarter = -1
-        self._full = False
-        # The addresses whose rank is above _floor, as (rank, address), ascending.
+        # The addresses whose rank is above _floor, as (rank, address), ascending; none unless the tree is full.
         self._tail: list[tuple[bytes, bytes]] = []
         self._floor = b""
 
     def refuses(self, quarter: int, address: bytes) -> bool:
         """Whether the tree is full and this address, which is not in it, would be the first to go."""
-        if not self._full or quarter != self._quarter or not self._tail:
-            return False
-        return rank(quarter, address) > self._tail[-1][0]
+        return quarter == self._quarter and bool(self._tail) and rank(quarter, address) > self._tail[-1][0]
 
     def settle(
         self, quarter: int, added: Sequence[bytes], count: int, everyone: Callable[[], Iterable[bytes]]
@@ -86,13 +83,11 @@ class Cap:
             if not self._tail:
                 self._scan((*added, *everyone()), set(going))
             going.append(self._tail.pop()[1])
-        self._full = total >= self._most
         return going
 
     def forget(self) -> None:
         """Addresses left the tree, or were pinned or no longer: nothing that is remembered holds."""
         self._tail.clear()
-        self._full = False
 
     def _add(self, address: bytes) -> None:
         made = (rank(self._quarter, address), address)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.directory import validity
+from rhotwist.directory import merge, validity
 from rhotwist.directory.merge import Cap, beats, join, rank, surplus
 from rhotwist.directory.record import LIFE_MOST, Record, withdraw
 from rhotwist.errors import LocalError
@@ -107,6 +107,23 @@ class CapTests(SeededTestCase):
         self.assertFalse(cap.refuses(3, b"x" * 32))
         self.assertRaises(LocalError, Cap, 0)
 
+    def test_all_addresses_are_gone_through_once_in_many_evictions(self) -> None:
+        self.patch(merge, "_TAIL", 20)
+        cap, here, scans = Cap(50), set[bytes](), []
+
+        def everyone() -> set[bytes]:
+            scans.append(1)
+            return here
+
+        for number in range(200):
+            one = hashlib.sha256(b"%d" % number).digest()
+            if not cap.refuses(3, one):
+                going = cap.settle(3, [one], len(here), everyone)
+                here = {*here, one}.difference(going)
+        best = sorted((hashlib.sha256(b"%d" % number).digest() for number in range(200)), key=lambda one: rank(3, one))
+        self.assertEqual(set(best[:50]), here)
+        self.assertLess(len(scans), 8)
+
     def test_a_full_tree_refuses_whoever_would_be_the_first_to_go(self) -> None:
         cap, some = Cap(50), addresses(range(60))
         going = cap.settle(3, some, 0, list)
@@ -160,6 +177,7 @@ class CapMachine(RuleBasedStateMachine):
 
 class MachineTests(SynchronousTestCase):
     def test_the_cap_keeps_what_sorting_keeps(self) -> None:
+        self.patch(merge, "_TAIL", 4)
         run_state_machine_as_test(CapMachine, settings=settings(max_examples=300 if FULL else 30))
 
 
