@@ -83,9 +83,10 @@ def read(pasted: str) -> Pasted:
     kinds: dict[int, list[bytes]] = {RECORDS: [], WANT: [], STATEMENT: []}
     unknown = 0
     for part in found.parts:
+        if part.kind == HELLO:
+            continue
         try:
-            if part.kind != HELLO:
-                kinds[part.kind] += _items(part)
+            kinds[part.kind] += _items(part)
         except (BadPacket, KeyError):
             unknown += 1
     said = [found.trouble(), f"{unknown} of the parts are not understood by this version" if unknown else None]
@@ -110,7 +111,7 @@ def _items(part: Part) -> Sequence[bytes]:
         return record.split(part.body)
     if part.kind == STATEMENT:
         return (part.body,)
-    if part.kind != WANT or len(part.body) % PREFIX_SIZE:
+    if len(part.body) % PREFIX_SIZE:
         raise BadPacket("part")
     return [part.body[at : at + PREFIX_SIZE] for at in range(0, len(part.body), PREFIX_SIZE)]
 

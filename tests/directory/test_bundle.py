@@ -13,10 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from rhotwist.directory import bundle
 from rhotwist.directory import record as records
 from rhotwist.directory.bundle import Bundle, read, tokens, write
+from rhotwist.directory.endpoints import at_ip
 from rhotwist.errors import BadArmour, LocalError
 from rhotwist.testing import SeededTestCase
 from rhotwist.wire import armour
-from tests.directory.support import ASKED, PASTED, Node, record
+from tests.directory.support import ASKED, NOON, PASTED, Node, key, record
 from tests.directory.test_record import ONE
 from tests.keys.pages import vectors
 
@@ -45,6 +46,13 @@ class BundleTests(SynchronousTestCase):
         self.assertEqual(encoded(40), tuple(one for _, body in made for one in records.split(body)))
         self.assertEqual(8, len(made))
         self.assertTrue(all(len(token) <= armour.TOKEN_MOST for token in tokens(Bundle(encoded(40)))))
+
+    def test_records_that_just_fit_share_a_token(self) -> None:
+        places = [at_ip("udp", f"2a00::{n}", 1) for n in range(11)]
+        two = tuple(records.make_record(key(1), NOON, places, extension=bytes(n)).encode() for n in (32, 33))
+        self.assertEqual(armour.BODY_MOST, sum(map(len, two)))
+        self.assertEqual(1, len(tokens(Bundle(two))))
+        self.assertEqual(2, len(tokens(Bundle((two[1], two[1])))))
 
     def test_a_thousand_records_take_138_characters_for_100_bytes_at_most(self) -> None:
         many = encoded(1_000)
