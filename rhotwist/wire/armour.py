@@ -137,7 +137,7 @@ def read(pasted: str) -> Found:
     parts: dict[Part, None] = {}
     damaged = 0
     for start in starts:
-        end = clean.find(".", start, start + TOKEN_MOST)
+        end = clean.find(".", start, start + TOKEN_MOST - len(_PREFIX))
         part = _part(clean[start:end]) if end >= 0 else None
         if part is None:
             damaged += 1
@@ -165,7 +165,7 @@ def _payload(body: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     payload, check = data[:-_CHECK], data[-_CHECK:]
-    if len(payload) > _HEAD.size + BODY_MOST or check != _check(payload):
+    if check != _check(payload):
         return None
     # The last character may have bits that nobody reads: one payload, one token.
     return payload if base64.urlsafe_b64encode(data).decode().rstrip("=") == body else None

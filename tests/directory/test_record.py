@@ -130,6 +130,10 @@ class RecordTests(SynchronousTestCase):
         ):  # fmt: skip
             self.assertEqual(reason, refused(read_layout, data), (reason, data.hex()))
 
+    def test_the_shortest_life_and_the_longest_extension_are_taken(self) -> None:
+        made = make_record(NODE, 0, PLACES, 1, bytes(records.EXTENSION_MOST))
+        self.assertEqual((3_600, made), (made.until, read_record(made.encode())))
+
     def test_a_relay_stands_alone(self) -> None:
         self.assertRaises(LocalError, make_record, WALLET, 0, [RELAY, *PLACES])
         self.assertRaises(LocalError, make_record, WALLET, 0, [RELAY, Endpoint(Kind.RELAY, WALLET.public)])
