@@ -50,7 +50,7 @@ class BadKey(LocalError):
 
 
 class BadArmour(LocalError):
-    """A pasted block of text is damaged or not there. The message names the line."""
+    """A pasted text holds nothing that a bundle is made of, or is too long to be looked at."""
 
 
 class BadWords(LocalError):

@@ -198,6 +198,45 @@ class Limits:
     file_retry_most: float = 8.0
     """And so on up to this."""
 
+    # --- directory
+    directory_max: int = 2**21
+    """Records in the tree, pinned ones aside; the same on every node, or trees that are full never agree."""
+    directory_work: int = 14
+    """Bits of work behind a record, about 0.6 s on one core (measured); 0 in tests. The same on every node."""
+    record_rate: float = 0.1
+    """Records per second taken from one peer that nobody asked for; the others wait (Bitcoin's addr, #22387)."""
+    record_burst: float = 1_000.0
+    """Such records a peer may save up."""
+    verify_rate: float = 20_000.0
+    """Microseconds of one core per second spent on checking such records of one peer: 2 %."""
+    verify_burst: float = 200_000.0
+    """Such microseconds a peer may save up: what a burst of records takes."""
+    record_peers: int = 4_096
+    """Peers whose buckets are remembered; a random one makes room."""
+    key_pause: float = 21_600.0
+    """A new record of one key is taken unasked once in this time, beyond the burst."""
+    key_burst: float = 4.0
+    """New records of one key taken at once; withdrawals are not counted."""
+    key_max: int = 65_536
+    """Keys whose buckets are remembered; a random one makes room."""
+    newcomer_wait: float = 1.0
+    """Seconds that a key seen first waits in a tree half full, or beside eight others of its /24, /48 or onion service
+    that came today; it grows with both."""
+    newcomer_wait_most: float = 3_600.0
+    """And no longer than this."""
+    crowd_max: int = 65_536
+    """Neighbourhoods whose newcomers are counted; a random one makes room."""
+    waiting_records: int = 16_384
+    """Records that wait for their time, at most 1 kB each."""
+    waiting_share: int = 1_024
+    """Places among them for one peer."""
+    record_ahead: float = 3_600.0
+    """A record issued this many seconds in the future, or fewer, waits until it is due; one later is refused."""
+    attempt_pause: float = 600.0
+    """An address that never proved a key is tried once in this time, so that records cannot aim a flood."""
+    attempt_max: int = 4_096
+    """Addresses being paused so; when there are more, no new one is tried."""
+
     # --- reading a socket
     read_datagrams: int = 64
     """Reads of one socket before timers get their turn: an empty datagram counts as much as a full one."""

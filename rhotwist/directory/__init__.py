@@ -1,0 +1,1 @@
+"""Whom to believe: records, which of two stands, what a stranger may cost, bundles."""
