@@ -48,9 +48,10 @@ class ObjectOut:
     """
 
     __slots__ = (
-        "_alive_from", "_alive_last", "_ask_after", "_batches", "_beat_at", "_beat_first", "_beaten", "_beats", "_control",
-        "_copied", "_copy_at", "_counter", "_data", "_flight", "_head", "_heard", "_limits", "_moved", "_open",
-        "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done", "failed", "halved", "seal", "sent_bytes", "size",
+        "_alive_from", "_alive_last", "_ask_after", "_batches", "_beat_at", "_beat_first", "_beaten", "_beats",
+        "_control", "_copied", "_copy_at", "_counter", "_data", "_flight", "_head", "_heard", "_limits", "_moved",
+        "_open", "_pieces", "_pto_at", "_ptos", "_sent_at", "_spend", "done", "failed", "halved", "seal",
+        "sent_bytes", "size",
     )  # fmt: skip
 
     def __init__(
