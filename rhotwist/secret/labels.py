@@ -45,4 +45,6 @@ LABELS: dict[bytes, str] = {
     b"rho/pair/1": "mark of a pair of keys",
     b"rho/conv/1": "identifier of a conversation",
     b"rho/said/1": "one thing said in a conversation",
+    b"rho/addr/1": "address of a key's record in the directory",
+    b"rho/root/1": "statement of a tree's root",
 }
