@@ -144,8 +144,8 @@ def decode(difference: Cells) -> Decoded | None:
 def estimate(difference: Cells, surplus: int) -> int:
     """About how many ids differ, from cells that do not decode; surplus is how many more ids we hold than they do.
 
-    The counts of a cell scatter around their mean, surplus / (1 + i/2), with a variance in proportion to the differences.
-    88 cells are wrong by a tenth on average; beyond 20,000 the counts wrap and all that is told is that there are many.
+    Counts scatter around their mean, surplus / (1 + i/2), with a variance in proportion to the differences. 88 cells
+    are wrong by an eighth on average; beyond 20,000 counts wrap, and all that is told is that there are many.
     """
     total, cells = 0.0, 0
     for at, count in enumerate(difference.counts[1:], 1):
@@ -160,13 +160,13 @@ def estimate(difference: Cells, surplus: int) -> int:
 def _gaps() -> tuple[int, ...]:
     """How far from one cell to the next, for each draw u: 2^16 · ((u + 1) / 2^16)^(-1/2) - 2^16, rounded down.
 
-    From cell i that many times (i + 3/2) are passed over, so the chance to be in cell j is 1 / (1 + j/2) but for the first.
+    From cell i that many times (i + 3/2) are passed over: the paper's formula, within a twentieth of 1 / (1 + i/2).
     """
     return tuple(isqrt((1 << 48) // (draw + 1)) - (1 << 16) for draw in range(1 << 16))
 
 
 def spread(id: bytes, size: int) -> tuple[int, list[int]]:
-    """An id and its check, as one integer, and the cells below size that it goes into, rising; 17 of 8,192 on average."""
+    """An id and its check, as one integer, and the cells below size that it goes into, rising: 17 of 8,192."""
     digest = hashlib.blake2b(id).digest()
     check, *draws = _FIRST.unpack(digest)
     gaps = _gaps()
