@@ -69,7 +69,7 @@ def cut(address: bytes, bits: int) -> bytes:
 
 
 def root_of(leaves: Iterable[Leaf]) -> bytes:
-    """The root of leaves in order of address; 1.3 µs each. Raises LocalError where they are not in order.
+    """The root of leaves in order of address; 1 µs each. Raises LocalError where they are not in order.
 
     Between neighbours stands the length of what is behind their common prefix; the tree joins the shortest first.
     """

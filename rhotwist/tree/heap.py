@@ -21,7 +21,7 @@ import attrs
 from rhotwist.errors import LocalError, StoreError
 from rhotwist.tree.batch import grow, merge
 from rhotwist.tree.hashes import EMPTY, Leaf, bit, common, cut, root_of
-from rhotwist.tree.merkle import node_hash
+from rhotwist.tree.merkle import SIZE, node_hash
 from rhotwist.tree.rows import Branch, Ref, Rows
 
 MEAN = 12
@@ -74,7 +74,7 @@ class Heap:
         self._width = width
         self._limit = deep
         self._hashes = bytearray(64 << depth)
-        self._counts = array("I", bytes(4 << depth))
+        self._counts = array("I", [0]) * (1 << depth)
         self._tops: dict[int, Ref] = {}  # of the buckets that have rows
         self._count = 0
 
@@ -179,6 +179,8 @@ class Heap:
                 waiting += branch.left, branch.right
 
     def _set(self, index: int, count: int, made: bytes) -> None:
+        if len(made) != SIZE:
+            raise LocalError(f"a hash of {len(made)} bytes in bucket {index}")
         self._count += count - self._counts[index]
         self._counts[index] = count
         at = 32 << self.depth | 32 * index

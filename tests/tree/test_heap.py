@@ -77,10 +77,8 @@ class ShapeTests(SynchronousTestCase):
     def test_a_heap_that_cannot_be_is_our_mistake(self) -> None:
         for depth, width in ((-1, 32), (25, 32), (0, 3)):
             self.assertRaises(LocalError, Heap.load, MemoryLeaves(), MemoryRows(), [], depth, width)
-        for index in (-1, 4):
-            self.assertRaises(
-                LocalError, Heap.load, MemoryLeaves(), MemoryRows(), [Bucket(index, 1, bytes([1]) * 32)], 2
-            )
+        for wrong in (Bucket(-1, 1, bytes(32)), Bucket(4, 1, bytes(32)), Bucket(0, 1, bytes(31))):
+            self.assertRaises(LocalError, Heap.load, MemoryLeaves(), MemoryRows(), [wrong], 2)
 
 
 class ChangeTests(SynchronousTestCase):
