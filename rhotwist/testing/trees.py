@@ -42,7 +42,7 @@ class MemoryRows:
 
 
 class MemoryLeaves:
-    """Leaves in order of address; fits ``rhotwist.tree.heap.Leaves``. read counts the leaves handed out."""
+    """Leaves in order of address; fits ``rhotwist.tree.heap.Leaves``. read counts the leaves looked at."""
 
     def __init__(self, leaves: Sequence[Leaf] = ()) -> None:
         self._hashes: dict[bytes, bytes] = dict(leaves)
@@ -68,6 +68,7 @@ class MemoryLeaves:
 
     def ends(self, first: bytes, last: bytes) -> tuple[bytes, bytes] | None:
         """``Leaves.ends``."""
+        self.read += 2
         low, high = bisect_left(self._order, first), bisect_right(self._order, last)
         return (self._order[low], self._order[high - 1]) if low < high else None
 

@@ -77,6 +77,8 @@ class Forms:
         assert self.heap.root == want
         assert self.top == self.plain.top == self.heap.top
         assert self.heap.count == len(self.expiry) == sum(bucket.count for bucket in self.kept.values())
+        deep = [bucket.count for bucket in self.kept.values() if bucket.count > DEEP]
+        assert len(self.rows.branches) == sum(deep) - len(deep)
         assert len(self.batched.branches) == max(0, len(self.expiry) - 1)
 
 

@@ -66,12 +66,15 @@ class ShapeTests(SynchronousTestCase):
 
     def test_a_region_is_all_leaves_that_begin_so(self) -> None:
         leaves = sorted(random_leaves(Random(4), 300) + under_one_prefix(Random(4), 90))
-        heap = heaped(leaves)[2]
+        held, _, heap = heaped(leaves)
         for prefix in (b"a", b"ab", b"abc", b"abcd", leaves[0][0], leaves[-1][0][:2], b"\0" * 32):
             for bits in (0, 3, 4, 5, 6, 8, 15, 24, 26, 32, 256):
                 address = prefix.ljust(32, b"\xff")
                 want = [one for one in leaves if cut(one[0], bits) == cut(address, bits)]
+                deep = len(heap.leaves(heap.depth, address)) > module.DEEP
+                held.read = 0
                 self.assertEqual(heap.region(bits, address), root_of(want), (prefix, bits))
+                self.assertEqual(held.read == 0, bits <= heap.depth or deep or not want)
                 self.assertEqual(heap.leaves(bits, address), want)
 
     def test_a_heap_that_cannot_be_is_our_mistake(self) -> None:
@@ -163,12 +166,13 @@ class ChangeTests(SynchronousTestCase):
 
 
 class RestartTests(SynchronousTestCase):
-    def test_the_root_is_there_without_reading_the_leaves(self) -> None:
+    def test_the_root_is_there_without_reading_the_leaves_but_two_of_each_deep_bucket(self) -> None:
         held, rows, heap = heaped(sorted(random_leaves(Random(12), 1_000) + under_one_prefix(Random(12), 100)))
+        buckets = heap.buckets()
         held.read = rows.read = 0
-        again = Heap.load(held, rows, heap.buckets(), heap.depth)
+        again = Heap.load(held, rows, buckets, heap.depth)
+        self.assertEqual((held.read, rows.read), (2, 0))
         self.assertEqual((again.root, again.count, again.buckets()), (heap.root, heap.count, heap.buckets()))
-        self.assertEqual((held.read, rows.read), (0, 0))
         self.assertEqual(leaves_of(again, again.top), list(held.between(bytes(32), b"\xff" * 32)))
 
     def test_building_anew_leaves_no_row_of_before(self) -> None:
