@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "stream")
+NAMES = ("handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "stream", "trees")
 
 
 def main(arguments: list[str]) -> int:

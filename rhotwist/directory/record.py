@@ -33,10 +33,9 @@ from rhotwist.directory.validity import DAY, HOUR, MINUTE
 from rhotwist.errors import BadKey, BadPacket, LocalError
 from rhotwist.keys import authority
 from rhotwist.keys.pair import SIGNATURE_SIZE, SeedKey, check_key
-from rhotwist.tree.merkle import leaf_hash
+from rhotwist.tree import hashes
 
 LABEL = b"rho/rec/1"
-ADDRESS_LABEL = b"rho/addr/1"
 VERSION = 1
 ED25519 = 1
 #: Kinds of record.
@@ -85,7 +84,7 @@ class Record:
     @property
     def leaf(self) -> bytes:
         """The hash of its leaf in the tree."""
-        return leaf_hash(self.address + self.body)
+        return hashes.leaf_of(self.address, self.body)
 
     @property
     def signed(self) -> bytes:
@@ -121,7 +120,7 @@ class Record:
 
 def address_of(*keys: bytes) -> bytes:
     """The place in the tree of a key; of master and subordinate for a delegation, so that each pair has one."""
-    return _sha256(b"".join((ADDRESS_LABEL, b"\1", *keys))).digest()
+    return hashes.address_of(ED25519, b"".join(keys))
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -175,7 +174,7 @@ def read_layout(data: bytes) -> Record:
     body = data[:end]
     return Record(
         body, data[end:-NONCE_SIZE], data[-NONCE_SIZE:], kind, key, issued, issued + life * HOUR,
-        _sha256(ADDRESS_LABEL + body[2:35]).digest(), _sha256(body).digest(), found,
+        address_of(body[3:35]), _sha256(body).digest(), found,
     )  # fmt: skip
 
 

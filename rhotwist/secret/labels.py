@@ -47,7 +47,8 @@ LABELS: dict[bytes, str] = {
     b"rho/said/1": "one thing said in a conversation",
     b"rho/authority/1": "leave to speak or receive for a wallet",
     b"rho/rec/1": "directory record",
-    b"rho/addr/1": "place in the directory's tree",
     b"rho/work/1": "work behind a record",
     b"rho/bundle/1": "check of a part of a bundle",
+    b"rho/addr/1": "address of a key's record in the directory",
+    b"rho/root/1": "statement of a tree's root",
 }

@@ -15,11 +15,10 @@ from rhotwist.errors import LocalError
 from rhotwist.keys.pair import SeedKey, verify
 from rhotwist.keys.pair_hash import pair_hash
 from rhotwist.service.messages import TEXT_MOST, Said
+from rhotwist.tree.conversation import HIGHER
 
 CONVERSATION_LABEL = b"rho/conv/1"
 SAID_LABEL = b"rho/said/1"
-HIGHER = 1 << 63
-"""The author bit of an address."""
 INDEX_MOST = HIGHER - 1
 NO_ROOT = bytes(32)
 _SIGNATURE = 64

@@ -1,4 +1,4 @@
-"""The hash tree of RFC 6962 2.1 over a list: its root, and the proof that one entry stands at one place in it.
+"""The hash tree of RFC 6962 2.1 over a list: its root, and the proofs that an entry stands in it and that it only grew.
 
 Leaf and inner hashes begin with different bytes, so no inner node can be passed off as an entry. The empty list has the
 root SHA-256(""). Everything here is SHA-256, 32 bytes.
@@ -7,7 +7,7 @@ root SHA-256(""). Everything here is SHA-256, 32 bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rhotwist.errors import LocalError
 
@@ -79,6 +79,61 @@ def included(leaf: bytes, index: int, count: int, path: Sequence[bytes], wanted:
         index >>= 1
         last >>= 1
     return last == 0 and made == wanted
+
+
+def consistency(span: Callable[[int, int], bytes], first: int, count: int) -> tuple[bytes, ...]:
+    """The proof that a list of count entries begins with its first ones as they were (RFC 6962 2.1.2).
+
+    span(begin, end) is the root over that part of the list. Raises LocalError for none or more than there are.
+    """
+    if not 1 <= first <= count:
+        raise LocalError(f"the first {first} of {count} entries")
+    path: list[bytes] = []
+    begin, end = 0, count
+    while first < end:
+        middle = begin + _left(end - begin)
+        if first <= middle:
+            path.append(span(middle, end))
+            end = middle
+        else:
+            path.append(span(begin, middle))
+            begin = middle
+    if begin:
+        path.append(span(begin, end))
+    return tuple(reversed(path))
+
+
+def consistent(first: int, old: bytes, count: int, new: bytes, path: Sequence[bytes]) -> bool:
+    """Whether path proves that the list of count entries with root new begins with the first ones, whose root was old.
+
+    All of it may be a lie. Every list begins with the list of no entries, whatever root that was given.
+    """
+    if not 0 <= first <= count:
+        return False
+    if first in (0, count):
+        return not path and (first == 0 or old == new)
+    index, last = first - 1, count - 1
+    while index & 1:
+        index >>= 1
+        last >>= 1
+    # Where the old list is one whole subtree its root is the first hash, which its reader has.
+    steps = [old, *path] if not index else list(path)
+    if not steps:
+        return False
+    made = grown = steps[0]
+    for beside in steps[1:]:
+        if not last:
+            return False
+        if index & 1 or index == last:
+            made, grown = node_hash(beside, made), node_hash(beside, grown)
+            while not index & 1 and index:
+                index >>= 1
+                last >>= 1
+        else:
+            grown = node_hash(grown, beside)
+        index >>= 1
+        last >>= 1
+    return last == 0 and made == old and grown == new
 
 
 def _left(count: int) -> int:

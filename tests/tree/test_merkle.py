@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from hypothesis import given, settings
@@ -45,6 +46,24 @@ PATHS = {
         "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
     ),
 }
+#: The same, from one count to another.
+GROWN = {
+    (1, 1): (),
+    (1, 8): (
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ),
+    (6, 8): (
+        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ),
+    (2, 5): (
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ),
+}
 LEAVES = [merkle.leaf_hash(entry) for entry in INPUTS]
 
 
@@ -60,6 +79,11 @@ def by_the_book(leaves: list[bytes]) -> bytes:
     return merkle.node_hash(by_the_book(leaves[:split]), by_the_book(leaves[split:]))
 
 
+def span(leaves: list[bytes]) -> Callable[[int, int], bytes]:
+    """The roots of parts of a list."""
+    return lambda begin, end: merkle.root(leaves[begin:end])
+
+
 class VectorTests(SynchronousTestCase):
     """What others compute."""
 
@@ -70,6 +94,10 @@ class VectorTests(SynchronousTestCase):
     def test_so_are_the_paths(self) -> None:
         for (index, count), path in PATHS.items():
             self.assertEqual(path, tuple(beside.hex() for beside in merkle.inclusion(LEAVES[:count], index)))
+
+    def test_so_are_the_proofs_that_it_only_grew(self) -> None:
+        for (first, count), path in GROWN.items():
+            self.assertEqual(path, tuple(beside.hex() for beside in merkle.consistency(span(LEAVES), first, count)))
 
     def test_a_leaf_is_hashed_apart_from_a_node(self) -> None:
         self.assertNotEqual(merkle.leaf_hash(LEAVES[0] + LEAVES[1]), merkle.node_hash(LEAVES[0], LEAVES[1]))
@@ -110,3 +138,50 @@ class ProofTests(SynchronousTestCase):
     def test_the_path_of_an_entry_that_is_not_there_is_our_caller_s_mistake(self) -> None:
         for index in (-1, 8):
             self.assertRaises(LocalError, merkle.inclusion, LEAVES, index)
+
+
+class ConsistencyTests(SynchronousTestCase):
+    """What only grew."""
+
+    def test_each_list_is_proven_to_begin_with_each_shorter_one(self) -> None:
+        leaves = [merkle.leaf_hash(bytes([number])) for number in range(65 if FULL else 34)]
+        for count in range(1, len(leaves) + 1):
+            for first in range(1, count + 1):
+                path = merkle.consistency(span(leaves), first, count)
+                roots = merkle.root(leaves[:first]), merkle.root(leaves[:count])
+                self.assertTrue(merkle.consistent(first, roots[0], count, roots[1], path), (first, count))
+
+    @given(st.integers(2, 40), st.integers(0, 2**32))
+    @settings(max_examples=2_000 if FULL else 100)
+    def test_nothing_else_is(self, count: int, seed: int) -> None:
+        random = Random(seed)
+        leaves = [merkle.leaf_hash(bytes([number])) for number in range(count)]
+        first = random.randrange(1, count)
+        path = list(merkle.consistency(span(leaves), first, count))
+        old, new, other = merkle.root(leaves[:first]), merkle.root(leaves), random.randbytes(32)
+        at = random.randrange(len(path))
+        lies = [
+            (first, other, count, new, path), (first, old, count, other, path), (first, new, count, new, path),
+            (first, old, count, new, [*path, other]), (first, old, count, new, path[1:]),
+            (first, old, count, new, path[:-1]), (first, old, count, new, [*path[:at], other, *path[at + 1 :]]),
+            (count + 1, old, count, new, path), (-1, old, count, new, path), (0, old, count, new, path),
+            (count, old, count, new, []), (count, new, count, new, path), (first, old, count, new, []),
+        ]  # fmt: skip
+        for lie in lies:
+            self.assertFalse(merkle.consistent(*lie), lie)
+        for wrong in {first - 1, first + 1} - {0, count}:
+            self.assertFalse(merkle.consistent(wrong, old, count, new, path))
+
+    def test_a_list_that_was_rewritten_is_not(self) -> None:
+        leaves = [merkle.leaf_hash(bytes([number])) for number in range(20)]
+        for at in range(11):
+            other = [*leaves[:at], merkle.leaf_hash(b"other"), *leaves[at + 1 :]]
+            path = merkle.consistency(span(other), 11, 20)
+            self.assertFalse(merkle.consistent(11, merkle.root(leaves[:11]), 20, merkle.root(other), path))
+
+    def test_the_empty_list_begins_every_list(self) -> None:
+        self.assertTrue(merkle.consistent(0, bytes(32), 8, merkle.root(LEAVES), []))
+
+    def test_a_part_that_is_none_is_our_caller_s_mistake(self) -> None:
+        for first in (0, 9):
+            self.assertRaises(LocalError, merkle.consistency, span(LEAVES), first, 8)
