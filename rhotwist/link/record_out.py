@@ -17,20 +17,23 @@ RECORD_CLASS = len(CLASSES) - 1
 class RecordOut:
     """The sender of one object over a connection, with the face of ``ObjectOut``.
 
-    ready says that it may be given to the connection, given that it was; rest is what goes: the object from ``start``
-    on, which is not 0 when the peer has the beginning already. delivered counts the bytes that the peer has
+    ready says that it may be given to the connection, given that it was; lead and rest are what goes: the object from
+    ``start`` on, which is not 0 when the peer has the beginning already. delivered counts the bytes that the peer has
     acknowledged.
     """
 
-    __slots__ = ("_size", "delivered", "done", "given", "ready", "rest", "start")
+    __slots__ = ("_size", "delivered", "done", "given", "lead", "ready", "rest", "start")
 
     size_class = RECORD_CLASS
     failed: str | None = None
     stalled = False
 
-    def __init__(self, data: bytes, *, eager: bool) -> None:
-        """eager lets it go right behind its offer, without waiting whether the peer has room."""
-        self._size = len(data)
+    def __init__(self, data: bytes, *, eager: bool, head: bytes = b"") -> None:
+        """eager lets it go right behind its offer, without waiting whether the peer has room. head, shorter than a
+        piece, is the beginning of the object, before data.
+        """
+        self._size = len(head) + len(data)
+        self.lead = head
         self.rest = memoryview(data)
         self.start = self.delivered = 0
         self.done = self.given = False
@@ -51,7 +54,8 @@ class RecordOut:
             self._whole()
         elif not self.given:
             self.start = self.delivered = ((bits + 1 & ~bits).bit_length() - 1) * CLASSES[RECORD_CLASS]
-            self.rest = self.rest[self.start :]
+            if self.start:
+                self.rest, self.lead = self.rest[self.start - len(self.lead) :], b""
         self.ready = True
 
     def acked(self, ack: Ack, mono: float) -> None:

@@ -84,7 +84,8 @@ def begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     seal = ObjectSeal(key, session.suite, session.seal.peer_code, parcel.id, seals_max=state.limits.object_seals_max)
     flight = state.limits.object_flight
     if session.path.stream:
-        parcel.out = RecordOut(parcel.message.encode(), eager=objects.welcome or parcel.message.size <= flight)
+        eager = objects.welcome or parcel.message.size <= flight
+        parcel.out = RecordOut(parcel.message.body, eager=eager, head=parcel.message.head)
     else:
         control = objects.controller(parcel.background, state.limits, mono)
         if objects.welcome and not control.may_lose:  # what goes behind an offer that gets lost has gone for nothing

@@ -32,7 +32,8 @@ def pump(state: State, objects: Objects, parcel: Parcel, mono: float) -> bool:
         stream = state.streams.by_path.get(path)
         if stream is None or not out.ready:
             return True  # until the answer to the offer has come, over a connection made for it
-        stream.send(streams.streams_of(state, objects.session), out.rest, mono, _HEAD.pack(parcel.id, out.start))
+        head = _HEAD.pack(parcel.id, out.start) + out.lead
+        stream.send(streams.streams_of(state, objects.session), out.rest, mono, head)
         stream.users[objects] = None
         parcel.stream = stream
         out.given = True

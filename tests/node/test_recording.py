@@ -269,6 +269,14 @@ class TroubleTests(Case):
                 out.acked(ack, 0.0)
             self.assertFalse(out.done)
 
+    def test_what_goes_is_the_object_from_where_the_peer_has_it(self) -> None:
+        whole = content(200_000)[:200_000]
+        for lead in (0, 116):
+            for bitmap, start in ((b"", 0), (b"\1", 45_056), (b"\3", 90_112), (b"\5", 45_056)):
+                out = RecordOut(whole[lead:], eager=False, head=whole[:lead])
+                out.have(bitmap, 0.0)
+                self.assertEqual((out.size, out.start, out.lead + bytes(out.rest)), (200_000, start, whole[start:]))
+
     def test_an_object_that_is_there_already_needs_no_record(self) -> None:
         out = RecordOut(bytes(200_000), eager=False)
         total = piece_count(200_000, RECORD_CLASS)
