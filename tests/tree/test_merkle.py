@@ -179,6 +179,10 @@ class ConsistencyTests(SynchronousTestCase):
             path = merkle.consistency(span(other), 11, 20)
             self.assertFalse(merkle.consistent(11, merkle.root(leaves[:11]), 20, merkle.root(other), path))
 
+    def test_no_list_is_longer_than_one_it_begins(self) -> None:
+        root = merkle.root(LEAVES[:1])
+        self.assertFalse(merkle.consistent(2, root, 1, root, []))
+
     def test_the_empty_list_begins_every_list(self) -> None:
         self.assertTrue(merkle.consistent(0, bytes(32), 8, merkle.root(LEAVES), []))
 

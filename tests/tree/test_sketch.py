@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
+from math import isqrt
 from random import Random
 
 from hypothesis import given, settings
@@ -68,12 +70,19 @@ class CellTests(SynchronousTestCase):
         ids = ids_of(Random(2), 300)
         self.assertEqual(sketch_of(ids, 500).first(88), sketch_of(ids, 88).first(88))
 
-    def test_an_id_that_is_spread_over_more_cells_than_one_hash_has_draws_goes_on(self) -> None:
+    def test_an_id_whose_first_draws_do_not_suffice_draws_from_the_next_hash(self) -> None:
         long = [id for id in ids_of(Random(3), 40_000) if len(spread(id, CELLS_MOST)[1]) > 32]
         self.assertTrue(long)
-        for id in long:
-            found = spread(id, CELLS_MOST)[1]
-            self.assertEqual(found, sorted(set(found)))
+        for id in [*long, *ids_of(Random(4), 20)]:
+            first = hashlib.blake2b(id).digest()
+            draws = first[4:] + hashlib.blake2b(first).digest()
+            want, at = [], 0
+            while at < CELLS_MOST:
+                want.append(at)
+                gap = isqrt(2**48 // (int.from_bytes(draws[:2], "big") + 1)) - 2**16
+                at += (2 * at + 3) * gap // 2**17 + 1
+                draws = draws[2:]
+            self.assertEqual(spread(id, CELLS_MOST)[1], want)
 
     @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60))
     def test_what_is_put_and_taken_leaves_no_trace(self, steps: list[tuple[bool, int]]) -> None:
