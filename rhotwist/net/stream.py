@@ -83,6 +83,7 @@ class Connection(TwistedProtocol):
         if hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
             self.transport.bufferSize = READ
+            self.transport.SEND_LIMIT = 2 * PULL  # what was pulled leaves in one system call, not in two
         if self._carrier.made(self):
             self._full = False
             self.transport.registerProducer(self, True)
