@@ -157,10 +157,10 @@ def answer(state: State, call: Call, reply: Schema | Refused | NotProven, moment
     if session.objects is not None and session.objects.replies(taken):
         return
     said = _refusal(reply) if isinstance(reply, Exception) else reply
-    body = _reply(state, session, taken, said, moment.mono)
-    if body is not None:
-        check_size(state.limits, said, body)
-        message = compose(said.identifier, call.destination, call.source, taken.hash, state.salt(), body)
+    apart = _reply(state, session, taken, said, moment.mono)
+    if apart is not None:
+        check_size(state.limits, said, sum(map(len, apart)))
+        message = compose(said.identifier, call.destination, call.source, taken.hash, state.salt(), *apart)
         stir(state, session).answer(state, message, taken)
     if session.objects is not None:
         session.objects.let_go(state, taken.number)
@@ -191,16 +191,17 @@ def refuse(state: State, session: Session, taken: Taken | None, code: RefusalCod
         _reply(state, session, taken, Refusal(code=code), mono)
 
 
-def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: float) -> bytes | None:
-    """Reply in a small packet; the body if that is too big for one."""
+def _reply(state: State, session: Session, taken: Taken, reply: Schema, mono: float) -> tuple[bytes, bytes] | None:
+    """Reply in a small packet; the body, and its bulk, if that is too big for one."""
     exchange = session.exchange
     if exchange is None:
         return None
     if not isinstance(reply, Schema):
         raise LocalError(f"{type(reply).__name__} is no Schema and no refusal")
-    body = reply.encode()
-    if len(body) > state.room:
-        return body
+    body, bulk = reply.encode_apart()
+    if len(body) + len(bulk) > state.room:
+        return body, bulk
+    body += bulk
     frame = pack_reply(taken.hashcode, reply.identifier, taken.hash, state.salt(), body, taken.told)
     before = exchange.kept
     exchange.reply(taken, frame, mono)

@@ -49,7 +49,7 @@ def compose_ask(
     check_key(peer)
     if identity.public == peer:
         raise LocalError("a key cannot open a session to itself")
-    data = body.encode()
+    data, bulk = body.encode_apart()
     room = state.room
     if source is not None or destination is not None:
         if destination is not None:
@@ -57,13 +57,16 @@ def compose_ask(
         named = (source is not None and source.public != identity.public) + (destination not in (None, peer))
         room = body_room(state.limits, named)
     reply = type(body).reply if isinstance(body, Request) else None
+    big = len(data) + len(bulk) > room
+    if big:
+        check_size(state.limits, body, len(data) + len(bulk))
+    elif bulk:
+        data, bulk = data + bulk, b""
     ask = Ask(
         identity, peer, body.identifier, data, reply=reply, source=source, destination=destination,
-        random=state.salt(), paths=paths,
+        random=state.salt(), paths=paths, bulk=bulk,
     )  # fmt: skip
-    if len(data) > room:
-        check_size(state.limits, body, data)
-        ask.big = True
+    ask.big = big
     return ask
 
 
@@ -84,7 +87,7 @@ def waits(state: State, ask: Ask) -> bool:
 def _hash(ask: Ask) -> bytes:
     source = ask.identity.public if ask.source is None else ask.source.public
     destination = ask.peer if ask.destination is None else ask.destination
-    return object_hash(ask.schema, source, destination, NO_HASH, ask.random, ask.body)
+    return object_hash(ask.schema, source, destination, NO_HASH, ask.random, ask.body, ask.bulk)
 
 
 # --- onto a session -----------------------------------------------------------------------------------------------
@@ -126,7 +129,7 @@ def submit(state: State, session: Session, ask: Ask, mono: float) -> None:
 
 def first_frame(state: State, session: Session, ask: Ask, room: int, mono: float) -> bytes:
     """The frame of an ask to ride in Finish, submitted; b"" if it is too big or needs the peer's proof first."""
-    if not ask.hashcode or _unproven(session, ask) or len(ask.body) + 28 + 64 > room:
+    if not ask.hashcode or ask.big or _unproven(session, ask) or len(ask.body) + 28 + 64 > room:
         return b""
     ask.session = session
     ask.rest = _rest(session, ask)

@@ -30,7 +30,7 @@ from rhotwist.node.state import Ask, State
 from rhotwist.secret.object_seal import ObjectSeal
 from rhotwist.wire.frame import pack_control, pack_reply
 from rhotwist.wire.message import NO_HASH, Message, compose
-from rhotwist.wire.object_packet import ID_MAX
+from rhotwist.wire.object_packet import CLASSES, ID_MAX
 from rhotwist.wire.schema import Schema
 
 #: Seconds until an object is offered again that the peer had no room for; twice as long each time, up to the most.
@@ -55,7 +55,7 @@ def request(state: State, objects: Objects, ask: Ask, mono: float) -> None:
     source = session.own if ask.source is None else ask.source.public
     destination = session.peer if ask.destination is None else ask.destination
     parts = ask.schema, source, destination, NO_HASH, ask.random, ask.body
-    message = Message(*parts, ask.request_hash) if ask.hashcode else compose(*parts)
+    message = Message(*parts, ask.request_hash, ask.bulk) if ask.hashcode else compose(*parts, ask.bulk)
     kind = OBJECT_MESSAGE | (BACKGROUND if ask.background else 0)
     parcel = Parcel(message, ask.hashcode, kind, ask=ask)
     if ask.hashcode:
@@ -83,16 +83,16 @@ def begin(state: State, objects: Objects, parcel: Parcel, mono: float) -> None:
     key = state.rng(32)
     seal = ObjectSeal(key, session.suite, session.seal.peer_code, parcel.id, seals_max=state.limits.object_seals_max)
     flight = state.limits.object_flight
+    head, body = parcel.message.halves(CLASSES[0])
     if session.path.stream:
         eager = objects.welcome or parcel.message.size <= flight
-        parcel.out = RecordOut(parcel.message.body, eager=eager, head=parcel.message.head)
+        parcel.out = RecordOut(body, eager=eager, head=head)
     else:
         control = objects.controller(parcel.background, state.limits, mono)
         if objects.welcome and not control.may_lose:  # what goes behind an offer that gets lost has gone for nothing
             flight = state.limits.object_window
         parcel.out = ObjectOut(
-            parcel.message.body, seal, control, limits=state.limits, mono=mono, rng=state.rng, head=parcel.message.head,
-            flight=flight,
+            body, seal, control, limits=state.limits, mono=mono, rng=state.rng, head=head, flight=flight
         )  # fmt: skip
     offer = Offer(
         id=parcel.id, key=key, named=parcel.message.hash, size=parcel.message.size, size_class=parcel.out.size_class,

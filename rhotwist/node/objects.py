@@ -200,11 +200,11 @@ def stir(state: State, session: Session) -> Objects:
     return objects
 
 
-def check_size(limits: Limits, body: Schema, data: bytes) -> None:
-    """Raises TooBig for a body, encoded as data, that no object carries."""
+def check_size(limits: Limits, body: Schema, size: int) -> None:
+    """Raises TooBig for a body, of size bytes when encoded, that no object carries."""
     most = limits.object_max - HEAD
-    if len(data) > most:
-        raise TooBig(f"{body.schema_name}: a body of {len(data)} bytes; one object carries at most {most}")
+    if size > most:
+        raise TooBig(f"{body.schema_name}: a body of {size} bytes; one object carries at most {most}")
 
 
 def not_begun(session: Session) -> list[Ask]:

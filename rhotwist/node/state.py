@@ -65,13 +65,13 @@ class Ask(Outgoing):
     """
 
     __slots__ = (
-        "background", "big", "body", "coming", "destination", "identity", "paths", "random", "reply", "session",
+        "background", "big", "body", "bulk", "coming", "destination", "identity", "paths", "random", "reply", "session",
         "source", "started", "visited", "watched",
     )  # fmt: skip
 
     def __init__(
         self, identity: SeedKey, peer: bytes, schema: int, body: bytes, *, reply: type[Schema] | None,
-        source: SeedKey | None, destination: bytes | None, random: bytes, paths: tuple[Path, ...],
+        source: SeedKey | None, destination: bytes | None, random: bytes, paths: tuple[Path, ...], bulk: bytes = b"",
     ) -> None:  # fmt: skip
         # All that Event and Outgoing have is set here: two calls less for each request.
         self.peer = peer
@@ -85,6 +85,7 @@ class Ask(Outgoing):
         self.repeats = 0
         self.identity = identity
         self.body = body
+        self.bulk = bulk
         self.reply = reply
         self.source = source
         self.destination = destination

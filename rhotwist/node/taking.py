@@ -279,7 +279,7 @@ def _progress(state: State, arrival: Arrival) -> None:
     if ask is not None:
         if ask.watched and ask in state.pending:
             arrival.told = inner.progress
-            sent = HEAD + len(ask.body) if ask.big else 0
+            sent = HEAD + len(ask.body) + len(ask.bulk) if ask.big else 0
             state.jobs.append(jobs.Progress(ask, sent + inner.progress, sent + inner.size))
         return
     if not state.watched or arrival.watched is False:

@@ -119,11 +119,15 @@ class Blob:
 
     def pack(self, value: Any) -> bytes:
         """``Field.pack``."""
+        return self.count(value) + value  # type: ignore[no-any-return]
+
+    def count(self, value: Any) -> bytes:
+        """What stands before the bytes. Raises as ``pack`` does."""
         if not isinstance(value, bytes):
             raise LocalError(f"{_told(value)} where bytes belong")
         if len(value) > self.most:
             raise TooBig(f"{len(value)} bytes where at most {self.most} fit")
-        return len(value).to_bytes(self.counts, "big") + value
+        return len(value).to_bytes(self.counts, "big")
 
     def take(self, data: Data, at: int) -> tuple[bytes, int]:
         """``Field.take``."""

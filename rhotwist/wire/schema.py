@@ -124,6 +124,7 @@ class Schema:
     _plan: ClassVar[tuple[tuple[str, Field], ...]]
     _packs: ClassVar[tuple[tuple[str, Callable[[Any], bytes]], ...]]
     _takes: ClassVar[tuple[Callable[[Data, int], tuple[Any, int]], ...]]
+    _bulk: ClassVar[tuple[str, fields.Bulk] | None]
 
     def __init_subclass__(cls, *, name: str | None = None, version: int = 1) -> None:
         super().__init_subclass__()
@@ -151,6 +152,7 @@ class Schema:
         cls.schema_name, cls.schema_version, cls._plan = name, version, tuple(plan)
         cls._packs = tuple((attribute, field.pack) for attribute, field in plan)
         cls._takes = tuple(field.take for _, field in plan)
+        cls._bulk = (plan[-1][0], plan[-1][1]) if plan and isinstance(plan[-1][1], fields.Bulk) else None
         cls.layout = " ".join(f"{attribute}:{field.layout}" for attribute, field in plan)
         cls.identifier = identifier(name, version, cls.layout)
         attrs.define(cls, frozen=True, slots=False)
@@ -166,6 +168,20 @@ class Schema:
                 except LocalError as error:
                     raise type(error)(f"{self.schema_name}: {name}: {error}") from None
             raise
+
+    def encode_apart(self) -> tuple[bytes, bytes]:
+        """``encode`` in two, so that nobody has to copy what is large: the second is the value of a last field that is
+        bulk, empty in other schemas.
+        """
+        if self._bulk is None:
+            return self.encode(), b""
+        name, field = self._bulk
+        value = getattr(self, name)
+        try:
+            before = [pack(getattr(self, other)) for other, pack in self._packs[:-1]]
+            return b"".join([*before, field.count(value)]), value
+        except LocalError:
+            return self.encode(), b""  # which says what is wrong
 
     @classmethod
     def decode(cls: type[S], data: Data) -> S:

@@ -46,6 +46,18 @@ class MessageTests(SynchronousTestCase):
             names.add(decode(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]).hash)
         self.assertEqual(len(names), len(whole) + 1)
 
+    def test_a_body_in_two_is_the_same_message_in_the_same_bytes(self) -> None:
+        for size in (5, 5_000):
+            body = bytes(range(250)) * (size // 5)
+            whole = compose(7, b"\1" * 32, b"\2" * 32, NO_HASH, bytes(16), body)
+            for at in (0, 4, 200):
+                apart = compose(7, b"\1" * 32, b"\2" * 32, NO_HASH, bytes(16), body[:at], body[at:])
+                self.assertEqual((apart.hash, apart.size, apart.encode()), (whole.hash, whole.size, whole.encode()))
+                head, rest = apart.halves(288)
+                self.assertEqual((head + rest, len(head)), (whole.encode(), HEAD + at if at < 172 else HEAD))
+                if at == 4:
+                    self.assertIs(rest, apart.bulk)
+
     def test_a_message_without_a_body_is_the_shortest(self) -> None:
         self.assertEqual(decode(bytes(HEAD)).body, b"")
         for size in range(HEAD):

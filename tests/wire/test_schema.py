@@ -162,6 +162,18 @@ class DeclarationTests(SynchronousTestCase):
         for kind in (octets, blob, text, lambda size: many(u8(), size)):
             kind(1), kind(65535)
 
+    def test_a_last_field_of_bulk_is_kept_apart_and_not_copied(self) -> None:
+        last = self.declare(name="a.b", annotations={"n": int, "x": bytes}, n=u8(), x=bulk(9))
+        first = self.declare(name="a.c", annotations={"x": bytes, "n": int}, x=bulk(9), n=u8())
+        value = bytes(9)
+        begin, rest = last(n=7, x=value).encode_apart()
+        self.assertIs(rest, value)
+        self.assertEqual(begin + rest, last(n=7, x=value).encode())
+        self.assertEqual(first(x=value, n=7).encode_apart(), (first(x=value, n=7).encode(), b""))
+        for wrong in (last(n=7, x=bytes(10)), last(n=256, x=value), last(n=7, x="x")):
+            error = self.assertRaises(LocalError, wrong.encode)
+            self.assertEqual(str(self.assertRaises(LocalError, wrong.encode_apart)), str(error))
+
     def test_bulk_goes_where_no_u16_counts(self) -> None:
         for size in (0, -1, 1 << 31):
             self.clash(f"a size of {size}", lambda size=size: bulk(size))
