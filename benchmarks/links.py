@@ -148,6 +148,7 @@ def _fairness() -> Iterator[dict[str, object]]:
                 round(statistics.median(shares), 1), "% of both",
                 shares=[round(share, 1) for share in shares],
                 mbit=[[round(run.first, 2), round(run.second, 2)] for run in runs],
+                queue=[round(run.queue, 2) for run in runs],
             )  # fmt: skip
     for queue in QUEUES:
         runs = [_share(queue, seed, "o") for seed in range(SHARED_SEEDS)]
