@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,6 +190,21 @@ class OpenTests(SynchronousTestCase):
         self.assertEqual((other.buffer, other.here), (one.buffer, one.here))
         for name in ("newest", "asked", "refused"):
             self.assertEqual(getattr(other.seal, name), getattr(one.seal, name), name)
+
+    def test_of_a_train_that_is_all_new_only_a_packet_that_asks_is_opened_apart(self) -> None:
+        apart: list[int] = []
+        whole = ObjectSeal._open_each
+
+        def count(own: ObjectSeal, datagrams: Sequence[bytes], *how: Any) -> Any:
+            apart.append(len(datagrams))
+            return whole(own, datagrams, *how)
+
+        self.patch(ObjectSeal, "_open_each", count)
+        data = memoryview(bytes(20 * 288))
+        for ask in (False, True):
+            receiver = Receiver(len(data), 0)
+            self.assertEqual(receiver.take(seal().seal_run(0, range(20), data, ask=ask))[0], list(range(20)))
+        self.assertEqual(apart, [0, 1])
 
     def test_junk_anywhere_in_a_train_costs_its_own_packet_and_no_other(self) -> None:
         data = random.Random(4).randbytes(44 * 288)
