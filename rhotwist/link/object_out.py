@@ -35,7 +35,7 @@ MISSED = 8
 #: Round trips below this are short beside the wait of an ack (``Limits.object_ack``).
 SHORT = 0.02
 #: Windows below this hold little more than twice what is acknowledged at once anyway.
-NARROW = 600_000
+NARROW = 2_400_000
 #: The longest pause between two signs of life while something is under way.
 PAUSE = 1.0
 
