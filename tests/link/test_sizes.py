@@ -55,6 +55,15 @@ class PathSizeTests(SynchronousTestCase):
         self.sizes.passed(5)
         self.assertEqual(self.sizes.best, 5)
 
+    def test_an_answer_to_an_older_probe_changes_nothing(self) -> None:
+        for size_class in (5, 6):
+            self.sizes.probing(size_class, 0.0, 1.0)
+        self.sizes.passed(5)
+        self.assertEqual((self.sizes.best, self.sizes.asked), (5, 6))
+        self.sizes.passed(6)
+        self.sizes.passed(5)
+        self.assertEqual((self.sizes.best, self.sizes.asked), (6, -1))
+
     def test_a_refusal_when_nothing_was_asked_changes_nothing(self) -> None:
         self.sizes.failed(-1, 1.0)
         self.sizes.failed(0, 1.0)

@@ -311,6 +311,23 @@ class Acknowledgements(AttackTestCase):
         self.assertEqual(counters["drop object"], 40)
         self.assertEqual(counters["drop object unknown"], 80)
 
+    def test_a_read_that_brings_packets_of_two_objects_brings_each_its_own(self) -> None:
+        self.build(faults=Faults(together=1.0))
+        session = self.join()
+        runs = []
+        for id in (1, 2):
+            self.offer(offer_of(id, 40_000, key=bytes([id]) * 32))
+            seal = ObjectSeal(bytes([id]) * 32, session.suite, session.seal.peer_code, id)
+            runs.append(list(seal.seal_run(4, range(10), memoryview(content(40_000)))))
+        self.net.run(0.1)
+        packets = [packet for pair in zip(*runs, strict=True) for packet in pair]
+        self.net.carry(self.client, Burst(self.client.path_to(self.server), packets))
+        self.net.run(0.1)
+        objects: Any = sessions(self.server)[0]
+        came = {id: arrival.inner.progress for id, arrival in objects.objects.incoming.items()}
+        self.assertEqual(came, {1: 11_520, 2: 11_520})
+        self.assertEqual(self.server.node.counters["drop object"], 0)
+
 
 class BlackHoles(AttackTestCase):
     """Paths that swallow what is too large, and say nothing."""

@@ -50,6 +50,7 @@ class MessageTests(SynchronousTestCase):
         for size in (5, 5_000):
             body = bytes(range(250)) * (size // 5)
             whole = compose(7, b"\1" * 32, b"\2" * 32, NO_HASH, bytes(16), body)
+            self.assertIs(whole.halves(1_000)[1], body)
             for at in (0, 4, 200):
                 apart = compose(7, b"\1" * 32, b"\2" * 32, NO_HASH, bytes(16), body[:at], body[at:])
                 self.assertEqual((apart.hash, apart.size, apart.encode()), (whole.hash, whole.size, whole.encode()))
