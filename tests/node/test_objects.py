@@ -327,6 +327,21 @@ class BadNets(ObjectsTestCase):
             self.assertEqual(len(self.heard), 4, f"seed {seed}")
             self.nothing_is_left()
 
+    def test_objects_begun_together_take_turns_and_the_oldest_has_two(self) -> None:
+        self.build(faults=Faults(rate=1_250_000, queue=60_000))
+        self.net.result(self.client.request(self.server, Say(text="hello")))
+        done: dict[int, int] = {}
+        asked: list[Outcome[Any]] = []
+        for number in range(3):
+            def hear(came: int, total: int, number: int = number) -> None:
+                done[number] = came
+
+            body = Count(data=content(600_000, number))
+            asked.append(self.client.request(self.server, body, timeout=60, progress=hear))
+        self.net.result(asked[0])
+        self.assertTrue(200_000 < done[2] <= done[1] + 50_000 < 400_000, done)
+        self.net.wait(*asked)
+
     def test_small_packets_overtake(self) -> None:
         """Beside a saturating transfer on 10 Mbit/s, a round trip, one quantum and 10 ms more at most."""
         alone, beside = self.waits(False), self.waits(True)
