@@ -84,6 +84,10 @@ class Unreachable(RequestFailed):
     """No session could be opened: nobody who holds that key answered at that address."""
 
 
+class HostUnknown(Unreachable):
+    """The host name that the caller gave has no address that we could send to."""
+
+
 class SuiteRefused(Unreachable):
     """No common cipher suite, or somebody on the way tried to take a better one away."""
 

@@ -12,7 +12,6 @@ from rhotwist.cli.send import check_node_at
 from rhotwist.control import explain, trouble
 from rhotwist.control.text import span
 from rhotwist.errors import LocalError, RequestFailed, TimedOut, Unreachable
-from rhotwist.keys.address import parse_node_at
 
 PATIENCE = 10.0  # seconds
 PAUSE = 1.0  # seconds between two pings with --count
@@ -86,8 +85,6 @@ def _ping(run: Run, node: str, count: int, show: Callable[[Any], None]) -> None:
 
 def _explained(error: BaseException | None, node: str, run: Run) -> BaseException:
     if type(error) in (Unreachable, TimedOut):
-        if "no address is known for the name" in str(error):
-            return trouble.HOST_UNKNOWN(host=parse_node_at(node).host, why=error)
         why = (
             f"no answer in {run.patience(PATIENCE):g} s: nobody is there, or whoever is there holds another key, "
             "and a node is silent to those who do not know its key"

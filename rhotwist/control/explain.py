@@ -11,6 +11,7 @@ from rhotwist.errors import OperatorError, RequestFailed
 
 #: The first class that fits counts, so the narrow ones stand first.
 _REQUESTS: tuple[tuple[type[RequestFailed], Entry], ...] = (
+    (errors.HostUnknown, trouble.HOST_UNKNOWN),
     (errors.SuiteRefused, trouble.SUITE_REFUSED),
     (errors.PuzzleRefused, trouble.PUZZLE_REFUSED),
     (errors.Unreachable, trouble.UNREACHABLE),

@@ -227,7 +227,8 @@ WITHDRAWN = Entry(
 )
 OVERLOADED = Entry("RHO-2212", "{peer} has no room for another request", "{why}", "try again in a minute")
 HOST_UNKNOWN = Entry(
-    "RHO-2213", "the host {host} is not found", "{why}", "check the spelling and the connection, or give an IP address"
+    "RHO-2213", "the host in {peer} is not found", "{why}",
+    "check the spelling and the connection, or give an IP address",
 )
 RECEIPT_WRONG = Entry(
     "RHO-2214", "{peer} confirmed another message than ours", "{why}", "ask its owner; the message may not be kept",

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from rhotwist.errors import Closed, LocalError, RequestFailed, SessionLost, Unreachable
+from rhotwist.errors import Closed, HostUnknown, LocalError, RequestFailed, SessionLost
 from rhotwist.event.pending import Event
 from rhotwist.keys.address import TCP, NodeAt, format_node_at, parse_address, parse_node_at
 from rhotwist.keys.pair import SeedKey, check_key
@@ -250,7 +250,7 @@ class RhoNode:
         return None
 
     def _look_up(self, peer: Peer, timeout: float | None = None) -> Deferred[Sequence[Path]]:
-        """The paths to a peer known by a host name. Fails with Unreachable, or with SessionLost after ``close``, which
+        """The paths to a peer known by a host name. Fails with HostUnknown, or with SessionLost after ``close``, which
         cancels it. Raises Closed."""
         if self.driver.closed:
             raise Closed("the node was closed; listen again for another")
@@ -266,7 +266,7 @@ class RhoNode:
             if failure.check(CancelledError):
                 raise SessionLost("the node was closed")
             failure.trap(DNSLookupError, TimeoutError)
-            raise Unreachable(f"no address was found for the name {peer.at.host}")
+            raise HostUnknown(f"no address was found for the name {peer.at.host}")
 
         def over(result: Any) -> Any:
             self._looking.discard(looking)

@@ -65,6 +65,10 @@ class RefusedTests(CliCase):
             self.assertEqual(2, printed.status, text)
             self.assertIn("RHO-2201", printed.err)
 
+    def test_a_host_that_is_not_found_is_told_as_that(self) -> None:
+        done = ping(f"{NODE_ADDRESS}@no-such-host.invalid:7460", "--json")  # RFC 6761 6.4: no resolver knows it
+        self.assertEqual("RHO-2213", json.loads(done.stdout)["error"]["code"])
+
     def test_nobody_there_is_told_after_the_timeout(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
             held.bind(("127.0.0.1", 0))

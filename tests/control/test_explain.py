@@ -31,8 +31,8 @@ class RequestTests(SynchronousTestCase):
     def test_the_narrow_class_counts(self) -> None:
         codes = {
             kind: explain.request_failed(made(kind), "x").code
-            for kind in (errors.Unreachable, errors.SuiteRefused, errors.PuzzleRefused, errors.TimedOut,
-                         errors.SessionLost, errors.Cancelled, errors.NotProven, errors.Refused, errors.Overloaded,
+            for kind in (errors.Unreachable, errors.HostUnknown, errors.SuiteRefused, errors.PuzzleRefused,
+                         errors.TimedOut, errors.SessionLost, errors.Cancelled, errors.NotProven, errors.Refused, errors.Overloaded,
                          errors.WrongReply)
         }  # fmt: skip
         self.assertEqual(len(codes), len(set(codes.values())), codes)

@@ -19,6 +19,7 @@ from rhotwist.errors import (
     Cancelled,
     Closed,
     HandlerFailed,
+    HostUnknown,
     LocalError,
     NotSpoken,
     RequestFailed,
@@ -411,10 +412,10 @@ class AskTests(SynchronousTestCase):
         peer = self.node.peer(f"{self.key}@example.org:9")
         waiting = peer.request(Say(words="hi"))
         self.resolver.answer()
-        self.failureResultOf(waiting, Unreachable)
+        self.failureResultOf(waiting, HostUnknown)
         waiting = peer.ping(timeout=3)
         self.reactor.advance(3)
-        self.failureResultOf(waiting, Unreachable)
+        self.failureResultOf(waiting, HostUnknown)
 
     def test_a_cancel_while_looking_up_withdraws(self) -> None:
         waiting = self.node.peer(f"{self.key}@example.org:9").request(Say(words="hi"))
