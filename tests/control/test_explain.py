@@ -32,8 +32,8 @@ class RequestTests(SynchronousTestCase):
         codes = {
             kind: explain.request_failed(made(kind), "x").code
             for kind in (errors.Unreachable, errors.HostUnknown, errors.SuiteRefused, errors.PuzzleRefused,
-                         errors.TimedOut, errors.SessionLost, errors.Cancelled, errors.NotProven, errors.Refused, errors.Overloaded,
-                         errors.WrongReply)
+                         errors.TimedOut, errors.SessionLost, errors.Cancelled, errors.NotProven, errors.Refused,
+                         errors.Overloaded, errors.WrongReply)
         }  # fmt: skip
         self.assertEqual(len(codes), len(set(codes.values())), codes)
 
