@@ -15,7 +15,6 @@ from rhotwist.tree.hashes import root_of
 from rhotwist.tree.heap import Bucket, Heap
 
 _LEAF_OF = "SELECT hash, seq, day FROM leaf WHERE address = ?"
-_NAME = "SELECT address FROM leaf WHERE seq = ?"
 _ORPHANS = "SELECT address FROM leaf WHERE seq NOT IN (SELECT seq FROM record)"
 
 
@@ -78,13 +77,15 @@ def _pages(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _lost(connection: sqlite3.Connection) -> Iterator[bytes]:
     """The addresses of leaves whose records are damaged, gone, or another's."""
+    damaged = set()
     for seq, record in records.in_order(connection):
         if record is None:
-            yield from (row[0] for row in connection.execute(_NAME, (seq,)))
+            damaged.add(seq)
         else:
             row = connection.execute(_LEAF_OF, (record.address,)).fetchone()
             if row != (record.leaf, seq, records.day_of(record)):
                 yield record.address
+    yield from records.addresses(connection, damaged)
     yield from (row[0] for row in connection.execute(_ORPHANS))
 
 

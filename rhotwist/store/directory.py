@@ -32,9 +32,8 @@ KIND = "machine"
 """The kind of database that holds it."""
 
 _STANDS = "SELECT 1 FROM leaf WHERE address = ?"
-_SINCE = "SELECT seq, body, signature, nonce, sum FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+_SINCE = "SELECT seq, body, proof FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 _SEQ = "SELECT coalesce(max(seq), 0) FROM step"
-_NAME = "SELECT address FROM leaf WHERE seq = ?"
 
 
 @attrs.frozen
@@ -112,14 +111,10 @@ class Directory:
         def work(connection: sqlite3.Connection) -> Page:
             last = connection.execute(_SEQ).fetchone()[0]
             rows = connection.execute(_SINCE, (cursor, last, most)).fetchall()
-            found, damaged = [], []
-            for seq, *row in rows:
-                data = records.whole(row)
-                if data is not None:
-                    found.append(data)
-                else:
-                    damaged += [name for (name,) in connection.execute(_NAME, (seq,))]
-            return Page(tuple(found), rows[-1][0] if len(rows) == most else max(cursor, last), tuple(damaged))
+            found = [(seq, records.whole(row)) for seq, *row in rows]
+            damaged = records.addresses(connection, {seq for seq, data in found if data is None})
+            good = tuple(data for _, data in found if data is not None)
+            return Page(good, rows[-1][0] if len(rows) == most else max(cursor, last), tuple(damaged))
 
         return self._database.read(work)
 
