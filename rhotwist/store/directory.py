@@ -19,12 +19,10 @@ from rhotwist.directory.admission import Put, Standing
 from rhotwist.directory.merge import join
 from rhotwist.directory.record import Record, address_of
 from rhotwist.errors import Closed, DamagedStore
-from rhotwist.moment import Rng
 from rhotwist.store import records
 from rhotwist.store.audit import Audit, audit
 from rhotwist.store.database import Database
 from rhotwist.store.replica import Rebuilt, Replica, State, View
-from rhotwist.tree.sketch import CELLS_MOST
 
 R = TypeVar("R")
 Made = TypeVar("Made", State, Rebuilt)
@@ -52,14 +50,12 @@ class Directory:
     that needs the tree does then, until ``rebuild``. Batches of 300 records keep the writer's queue short.
     It fits ``rhotwist.directory.admission.Holdings``: what was applied counts at once, what failed no longer. After
     a failure, and after ``purge``, ``rebuild`` and ``pin``, the admission has to ``forget``.
-    reference, cells: as ``Replica``.
+    replica is from then on the writer's thread's alone.
     """
 
-    def __init__(
-        self, database: Database, rng: Rng, *, reference: bool = False, cells: int = CELLS_MOST
-    ) -> None:
+    def __init__(self, database: Database, replica: Replica) -> None:
         self._database = database
-        self._replica = Replica(rng, reference=reference, cells=cells)
+        self._replica = replica
         self._behind = ThreadPoolExecutor(1, "directory audit")
         self._gate = threading.Lock()
         self._state = State()
