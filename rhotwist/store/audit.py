@@ -12,7 +12,7 @@ from rhotwist.store import records, steps
 from rhotwist.store.forms import ROWS
 from rhotwist.store.tree_tables import LeafTable, NodeTable
 from rhotwist.tree.hashes import root_of
-from rhotwist.tree.heap import Bucket, Heap
+from rhotwist.tree.heap import Heap
 
 _LEAF_OF = "SELECT hash, seq, day FROM leaf WHERE address = ?"
 _ORPHANS = "SELECT address FROM leaf WHERE seq NOT IN (SELECT seq FROM record)"
@@ -59,7 +59,7 @@ def _tree(connection: sqlite3.Connection) -> Iterator[str]:
             yield "the leaves have another root than the last step"
         if meta.depth != ROWS:
             rows = connection.execute("SELECT number, count, hash FROM bucket")
-            heap = Heap.load(leaves, nodes, (Bucket(*row) for row in rows), meta.depth)
+            heap = Heap.load(leaves, nodes, rows, meta.depth)
             if (heap.root, heap.count) != (step.root, step.count):
                 yield "the buckets have another root than the last step"
     except DamagedStore as damaged:
