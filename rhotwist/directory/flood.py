@@ -154,10 +154,9 @@ class Flood:
                 step = NEWS // ID
                 for at in range(0, len(ids), step):
                     self._out.append((peer, News(ids=b"".join(ids[at : at + step]))))
-        late = mono - self._limits.news_patience
         while self._wanted:
             id, wanted = next(iter(self._wanted.items()))
-            if wanted.since > late:
+            if wanted.since + self._limits.news_patience > mono:
                 break
             self._next(id, mono)
 
