@@ -22,7 +22,8 @@ from rhotwist.keys.pair import SeedKey
 from rhotwist.link import file_plan, finish, messages
 from rhotwist.secret import greeting
 from rhotwist.secret.proof import PROOF_SIZE
-from rhotwist.testing import live, live_node, live_objects, live_streams, tree_inputs
+from rhotwist.talk import messages as said
+from rhotwist.testing import live, live_node, live_objects, live_streams, talk_inputs, tree_inputs
 from rhotwist.wire import armour, bech32, datagram, fields, frame, message, packet
 from rhotwist.wire.schema import Schema
 
@@ -403,7 +404,9 @@ def _targets() -> dict[str, Target]:
         found[f"wire.fields.{kind}"] = _field(field)
     for schema in schemas(messages):
         found[f"link.messages.{schema.schema_name}"] = _schema(schema)
-    for module in (live, live_node, live_objects, live_streams, tree_inputs):
+    for schema in schemas(said):
+        found[f"talk.messages.{schema.schema_name}"] = _schema(schema)
+    for module in (live, live_node, live_objects, live_streams, talk_inputs, tree_inputs):
         found |= {name: Target(*entry) for name, entry in module.TARGETS.items()}
     return dict(sorted(found.items()))
 
