@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from typing import Any
 
-from tests.end_to_end.programs import ProgramCase
+from tests.end_to_end.programs import ENVIRON, ROOT, ProgramCase
 
 
 class TalkTests(ProgramCase):
@@ -64,3 +68,42 @@ class TalkTests(ProgramCase):
         self.assertIn("5 came", self.good("ann", "talk", "sync", bob, "--at", at))
         self.good("ann", "send", bob, "-m", "back again", "--at", at)
         self.assertEqual((self.row("ann")["root"], 0), (self.row("bob")["root"], self.row("bob")["forks"]))
+
+
+class PageTests(ProgramCase):
+    """Every command that docs/wallets.md names for contacts and conversations, typed as it stands there."""
+
+    def typed(self, line: str, **words: str) -> str:
+        """What a line of the page prints in Ann's folder, its placeholders filled."""
+        for word, meant in words.items():
+            line = re.sub(rf"\b{word}\b", meant, line)
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=self.home, env={**ENVIRON, "PATH": f"{self.home}:{os.environ['PATH']}"},
+            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.assertEqual(0, done.returncode, f"{line}: {done.stderr}")
+        return done.stdout
+
+    def test_every_command_of_the_page_does_what_it_says(self) -> None:
+        rho = self.home / "rho"
+        rho.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rhotwist.cli --datadir "{self.home}/ann" "$@"\n')
+        rho.chmod(0o700)
+        page = (ROOT / "docs" / "wallets.md").read_text(encoding="utf-8")
+        lines = [line[2:] for line in page.splitlines() if re.match(r"\$ rho (contact|talk)", line)]
+        self.assertEqual(14, len(lines), lines)
+        for name in ("ann", "bob"):
+            self.person(name)
+        at = self.at("bob")
+        words = {"INVITATION": self.good("bob", "contact", "invite", "--at", at).strip(), "NODE@HOST:PORT": at}
+        ann = self.good("ann", "address").strip()
+        self.good("ann", "send", words["INVITATION"].partition("@")[0], "-m", "hi", "--at", at)
+        self.good("bob", "send", ann, "-m", "hi ann", "--at", self.at("ann"))
+        printed = {}
+        for line in lines:
+            if "ROOT" in line or "N+M" in line:
+                [row] = json.loads(self.good("ann", "talk", "--json"))["talks"]
+                words |= {"ROOT": row["root"]}
+                line = line.replace("N+M", "{}+{}".format(*(row[side]["records"] for side in ("lower", "higher"))))
+            printed[line] = self.typed(line, **words)
+        self.assertIn("records, each signed by its author", printed["rho talk check talk.txt"])
+        self.assertIn("grew    only, since 1+1", printed["rho talk check later.txt --root ROOT"])
