@@ -39,7 +39,7 @@ def blocks(page: Path, kind: str) -> Iterator[str]:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """Each command behind a ``$`` prompt as its words; pipes and && make several."""
+    """Each command behind a ``$`` prompt as its words, without the file it writes; pipes and && make several."""
     for block in blocks(page, "console"):
         for line in block.replace("\\\n", " ").splitlines():
             if not line.startswith(("$ ", "# ")):
@@ -48,7 +48,7 @@ def commands(page: Path) -> Iterator[list[str]]:
             for word in [*shlex.split(line[2:].replace("(", " ").replace(")", " "), comments=True), "&&"]:
                 if word in ("&&", "||", "|", ";", "&"):
                     if words:
-                        yield words
+                        yield words[: words.index(">")] if ">" in words else words
                     words = []
                 elif words or not re.match(r"[A-Z_]+=", word):
                     words.append(word)

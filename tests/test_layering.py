@@ -19,7 +19,7 @@ LEVELS = {
     "wire": 1, "codes": 1,
     "keys": 2,
     "secret": 3, "event": 3, "tree": 3,
-    "link": 4, "directory": 4, "host": 4,
+    "link": 4, "directory": 4, "host": 4, "talk": 4,
     "node": 5, "control": 5,
     "net": 6, "store": 6,
     "service": 7,

@@ -30,6 +30,6 @@ def command(run: Run, wallet: str, limit: int) -> None:
 
 def _lines(item: InboxItem) -> list[str]:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.kept_at))
-    head = f"{when}  {item.wallet} from {item.sender}  {item.hash[:8]}"
+    head = f"{when}  {item.wallet} from {item.contact or item.sender}  {item.hash[:8]}"
     # A stranger's text: whatever could move the cursor or colour the screen is spelt out.
     return [head, *(f"  {line}" for line in visible(item.text, lines=True).split("\n"))]

@@ -11,9 +11,10 @@ import click
 from rhotwist.cli.asking import need_terminal
 from rhotwist.cli.bar import LOOK, OVER, Bar, wait
 from rhotwist.cli.client import Client
+from rhotwist.cli.contact import address_of
 from rhotwist.cli.files import arrived
 from rhotwist.cli.run import Run, common, pass_run
-from rhotwist.cli.send import check_address
+from rhotwist.cli.send import check_to
 from rhotwist.cli.wallet_process import wallet_process
 from rhotwist.control import explain, trouble, verbs
 from rhotwist.control.text import size, visible
@@ -49,7 +50,7 @@ class Wanted:
 @click.command("receive")
 @click.argument("numbers", metavar="[NUMBER]...", type=click.IntRange(1), nargs=-1)
 @click.option("--into", default=".", metavar="DIR", help="The folder to put them in; else the working folder.")
-@click.option("--from", "sender", default="", metavar="WALLET", help="Whatever this wallet sends, without asking.")
+@click.option("--from", "sender", default="", metavar="NAME|WALLET", help="Whatever this one sends, without asking.")
 @click.option("--wallet", default="", metavar="NAME", help="Only what is sent to this wallet of yours.")
 @click.option("--keep", is_flag=True, help="Go on until Ctrl-C.")
 @click.option("--yes", is_flag=True, help="Whatever anybody sends, without asking.")
@@ -63,11 +64,13 @@ def command(
     Each is asked about, unless you name it by its number (rho transfers), name its sender, or say --yes.
     """
     if sender:
-        check_address(sender)
+        check_to(sender)
     wanted = Wanted(str(Path(into).absolute()), sender.strip(), wallet, numbers, yes)
     if wanted.asks:
         need_terminal("whether to take a file", "say --from WALLET, the numbers of rho transfers, or --yes")
     client = wallet_process(run, 60.0)
+    if sender:
+        wanted = attrs.evolve(wanted, sender=address_of(client, wanted.sender))
     if numbers:
         _check_numbers(client, numbers)
     until = None if run.timeout is None else time.monotonic() + run.timeout

@@ -16,7 +16,7 @@ from rhotwist.control import trouble, verbs
 from rhotwist.control.text import span, visible
 from rhotwist.control.values import FileSend, Send, Sent, TransferList, TransferRow
 from rhotwist.errors import BadAddress, OperatorError
-from rhotwist.keys.address import parse_address, parse_node_at
+from rhotwist.keys.address import is_address, parse_address, parse_node_at
 
 TEXT_READ_MOST = 1 << 16  # bytes of stdin; the wallet process says what one message carries
 READ_MOST = 86_400.0  # seconds in which the wallet process must have read a file once
@@ -25,10 +25,11 @@ EXAMPLE_AT = "rho1n…@192.0.2.1:7460"
 
 
 @click.command("send")
-@click.argument("to", metavar="WALLET")
+@click.argument("to", metavar="NAME|WALLET")
 @click.argument("paths", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-m", "--message", help="The text; - reads it from stdin.")
-@click.option("--at", required=True, metavar="NODE@HOST:PORT", help="The process in which the wallet is hot.")
+@click.option("--at", default="", metavar="NODE@HOST:PORT", help="The process in which the wallet is hot; else where "
+              "the contact was said to be.")
 @click.option("--wallet", "sender", default="", metavar="NAME", help="Which of your wallets sends, if several are hot.")
 @click.option("--background", is_flag=True, help="Set files on their way and return; rho transfers shows them.")
 @click.option("--gentle", is_flag=True, help="Let everything else on the line go before these files.")
@@ -38,13 +39,14 @@ def command(
     run: Run, to: str, paths: tuple[Path, ...], message: str | None, at: str, sender: str, background: bool,
     gentle: bool,
 ) -> int:  # fmt: skip
-    """Send a text, or files of any size, to WALLET.
+    """Send a text, or files of any size, to a contact or to the WALLET of an address.
 
     A text is kept durably on the other side when this prints so, and kept once. A file goes when its receiver takes it
     (rho receive there), and is there, checked whole, when this prints so; Ctrl-C stops it and rho resume goes on.
     """
-    check_address(to)
-    check_node_at(at)
+    check_to(to)
+    if at:
+        check_node_at(at)
     if (message is None) == (not paths):
         raise trouble.OPTION_WRONG(
             option="rho send", value="told both" if paths else "told nothing",
@@ -88,8 +90,10 @@ def _from_stdin() -> str:
         ) from None
 
 
-def check_address(text: str) -> None:
-    """Raises OperatorError for what is no wallet's address."""
+def check_to(text: str) -> None:
+    """Raises OperatorError for what is neither a wallet's address nor might be a contact's name."""
+    if not is_address(text):
+        return
     try:
         parse_address(text, "w")
     except BadAddress as error:

@@ -7,6 +7,7 @@ import secrets
 import click
 
 from rhotwist.cli import asking
+from rhotwist.cli.groups import ListByDefault
 from rhotwist.cli.qr import qr_lines
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.status import wallet_line
@@ -23,18 +24,7 @@ KDF = click.option(
 DERIVING = 120.0  # seconds to wait for an answer that derives a key: a slow machine takes long over 1 GiB
 
 
-class _ListByDefault(click.Group):
-    """``rho wallet`` alone lists."""
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Say ``list`` where nothing is said."""
-        if not any(argument in self.commands or argument in ("-h", "--help") for argument in args):
-            wordless = all(argument.startswith("-") for argument in args)
-            args = [*args, "list"] if wordless else args
-        return super().parse_args(context, args)
-
-
-@click.group("wallet", cls=_ListByDefault)
+@click.group("wallet", cls=ListByDefault)
 @common
 def command() -> None:
     """Make, list, unlock and lock wallets. Without a verb: list."""

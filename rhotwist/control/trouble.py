@@ -5,7 +5,7 @@ this table, and a test holds the two equal. Numbers are never used again for som
 
     1000  options and configuration      1200  wallets and passphrases
     1100  this machine and its processes 2200  others on the net        2300  files
-    9000  our own mistakes
+    2400  contacts and conversations     9000  our own mistakes
 """
 
 from __future__ import annotations
@@ -276,6 +276,45 @@ RECEIVE_INTERRUPTED = Entry(
     "RHO-2311", "you stopped waiting", "{why}", "rho transfers shows what comes; rho receive waits again", INTERRUPTED
 )
 
+# --- contacts and conversations --------------------------------------------------------------------------------------
+
+CONTACT_ABSENT = Entry("RHO-2401", "there is no contact {name}", "{known}", "rho contact add {name} INVITATION")
+CONTACT_TAKEN = Entry(
+    "RHO-2402", "{name} cannot be the name of that wallet", "{why}",
+    "choose another name, or first: rho contact remove {other}",
+)
+CONTACT_NAME = Entry(
+    "RHO-2403", "{name} is no name for a contact",
+    "a name has 1 to 40 of a-z, 0-9, - and _, a letter or digit first, and does not begin as an address does",
+    "choose another, such as bob", USAGE,
+)
+PLACE_UNKNOWN = Entry(
+    "RHO-2404", "it is not known where {peer} is", "nobody has told where it can be reached",
+    "say --at NODE@HOST:PORT, or add an invitation of its owner: rho contact add", USAGE,
+)
+TALK_ABSENT = Entry(
+    "RHO-2405", "there is no conversation {name}", "nothing of it lies here", "rho talk list shows what there is"
+)
+WHICH_TALK = Entry(
+    "RHO-2406", "it is not said which conversation", "there are several: {names}",
+    "say --wallet NAME, or one of these ids", USAGE,
+)
+RECORD_ABSENT = Entry(
+    "RHO-2407", "the conversation never was like that", "{why}", "rho talk show counts its records", USAGE
+)
+TALK_WRONG = Entry(
+    "RHO-2408", "{path} does not hold", "{why}", "ask whoever gave it to you for it again, whole", UNVERIFIED
+)
+TALK_FILE = Entry("RHO-2409", "{path} cannot be used", "{why}", "name another file")
+ROOT_OTHER = Entry(
+    "RHO-2410", "{path} is about another root", "it has {found}",
+    "what holds is another conversation, or was rewritten: ask for a proof --since what you know", UNVERIFIED,
+)
+TALK_APART = Entry(
+    "RHO-2411", "{peer} has another conversation than this wallet", "records went both ways and the roots still differ",
+    "try again; if it stays so, the other side keeps or makes records that it does not show", UNVERIFIED,
+)
+
 # --- our own mistakes ------------------------------------------------------------------------------------------------
 
 BUG = Entry(
@@ -311,7 +350,7 @@ def page() -> str:
     titles = {
         "RHO-10": "Options and configuration", "RHO-11": "This machine and its processes",
         "RHO-12": "Wallets and passphrases", "RHO-22": "Others on the net", "RHO-23": "Files",
-        "RHO-90": "Ourselves",
+        "RHO-24": "Contacts and conversations", "RHO-90": "Ourselves",
     }  # fmt: skip
     shown = ""
     for code, entry in sorted(ENTRIES.items()):

@@ -106,7 +106,10 @@ class WalletState:
 
 @attrs.frozen
 class Send:
-    """Say text as the hot wallet (its name, or "" for the only hot one) to the wallet to, hot in the process at."""
+    """Say text as the hot wallet (its name, or "" for the only hot one) to the wallet to, hot in the process at.
+
+    to is an address or a contact's name; at "" means where the contact was said to be.
+    """
 
     to: str
     at: str
@@ -135,7 +138,10 @@ class InboxAsk:
 
 @attrs.frozen
 class InboxItem:
-    """One message kept here. text is as its sender wrote it: show it through ``rhotwist.control.text.visible``."""
+    """One message kept here. text is as its sender wrote it: show it through ``rhotwist.control.text.visible``.
+
+    contact is what the sender's wallet is called here, "" if it is no contact.
+    """
 
     wallet: str
     sender: str
@@ -143,6 +149,7 @@ class InboxItem:
     text: str
     said_at: int
     kept_at: int
+    contact: str = ""
 
 
 @attrs.frozen
@@ -158,7 +165,7 @@ class Inbox:
 
 @attrs.frozen
 class FileSend:
-    """Send the file at path (absolute) as the hot wallet to the wallet to, hot in the process at.
+    """Send the file at path (absolute) as the hot wallet to the wallet to, hot in the process at; both as in Send.
 
     gentle lets everything else on the line go first. Answered when the file was read once and its transfer has begun.
     """

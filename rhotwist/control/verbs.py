@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from rhotwist.control import values
+from rhotwist.control import talks, values
 
 BODY_MOST = 64 * 1024
 """Bytes of a request body; a larger one is refused with 413 before it is read."""
@@ -42,9 +42,20 @@ TRANSFERS = _verb("POST", "transfers", values.TransfersAsk, values.TransferList)
 TRANSFER_RESUME = _verb("POST", "transfers/resume", values.TransferNumbers, values.TransferList)
 TRANSFER_PAUSE = _verb("POST", "transfers/pause", values.TransferNumbers, values.TransferList)
 TRANSFER_CANCEL = _verb("POST", "transfers/cancel", values.TransferNumbers, values.TransferList)
+CONTACTS = _verb("GET", "contacts", values.Nothing, talks.ContactList)
+CONTACT_ADD = _verb("POST", "contacts/add", talks.ContactAdd, talks.ContactRow)
+CONTACT_REMOVE = _verb("POST", "contacts/remove", talks.ContactRemove, talks.ContactList)
+INVITE = _verb("POST", "contacts/invite", talks.InvitationAsk, talks.Invitation)
+TALKS = _verb("GET", "talks", values.Nothing, talks.TalkList)
+TALK_SHOW = _verb("POST", "talks/show", talks.TalkShow, talks.TalkShown)
+TALK_SYNC = _verb("POST", "talks/sync", talks.TalkSync, talks.TalkSynced)
+TALK_PROVE = _verb("POST", "talks/prove", talks.TalkProve, talks.TalkProof)
+TALK_EXPORT = _verb("POST", "talks/export", talks.TalkExport, talks.TalkExported)
+TALK_IMPORT = _verb("POST", "talks/import", talks.TalkImport, talks.TalkImported)
 
 VERBS = (
     STATUS, STOP, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX, FILE_SEND, FILE_RECEIVE, TRANSFERS,
-    TRANSFER_RESUME, TRANSFER_PAUSE, TRANSFER_CANCEL,
+    TRANSFER_RESUME, TRANSFER_PAUSE, TRANSFER_CANCEL, CONTACTS, CONTACT_ADD, CONTACT_REMOVE, INVITE, TALKS, TALK_SHOW,
+    TALK_SYNC, TALK_PROVE, TALK_EXPORT, TALK_IMPORT,
 )  # fmt: skip
 """All of them."""

@@ -26,6 +26,8 @@ KINDS: Final[Mapping[str, str]] = {NODE: "node", WALLET: "wallet"}
 UDP, TCP = "udp", "tcp"
 #: Characters of every address.
 LENGTH = 63
+#: Characters of a name that people give: anything longer is meant as an address.
+NAME_MOST = 40
 #: Where a node listens unless it is told otherwise, UDP and TCP.
 DEFAULT_PORT = 7460
 
@@ -84,6 +86,12 @@ def parse_address(text: str, kind: str | None = None) -> Address:
         return Address(found, check_key(bech32.from_fives(values[1:])))
     except BadKey:
         raise BadAddress("the checksum holds, but what it guards is no key: nobody can have this address") from None
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is meant as an address rather than as a name of the user's own, be it right or mistyped."""
+    text = text.strip()
+    return len(text) > NAME_MOST or text[:4].lower() == PREFIX + "1"
 
 
 def format_node_at(node: NodeAt) -> str:

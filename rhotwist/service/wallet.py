@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,30 +13,36 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
 from rhotwist.control import explain, trouble, values, verbs
+from rhotwist.control.talks import TalkSync, TalkSynced
 from rhotwist.control.verbs import Verb
-from rhotwist.errors import BadAddress, LocalError, Refused, RequestFailed, SessionLost, StoreError
+from rhotwist.errors import BadAddress, LocalError, OperatorError, RequestFailed, SessionLost
 from rhotwist.keys.address import WALLET, Address, format_address, parse_address, parse_node_at
-from rhotwist.link.messages import RefusalCode
 from rhotwist.moment import EPOCH_2020
 from rhotwist.net.clock import now
-from rhotwist.net.handlers import Call
 from rhotwist.net.peer import Peer
-from rhotwist.service import said, status
+from rhotwist.service import status
 from rhotwist.service.claim import Claim
+from rhotwist.service.contacts import Book
 from rhotwist.service.control_server import Handler
 from rhotwist.service.files_in import World
 from rhotwist.service.files_out import Ask, Progress
 from rhotwist.service.keystore import Hot, Keystore
-from rhotwist.service.messages import TEXT_MOST, Kept, Said
 from rhotwist.service.node import NodeService
+from rhotwist.service.shown_talks import ShownTalks
+from rhotwist.service.talks import Ask as AskOnce
+from rhotwist.service.talks import TalkService
 from rhotwist.service.transfers import FileService
 from rhotwist.store import inbox, outbox
 from rhotwist.store.database import Database
+from rhotwist.talk.messages import TEXT_MOST, Kept
+from rhotwist.talk.record import pair_of, record_hash
 from rhotwist.wire.schema import Request
 
 LISTED_MOST = 10_000
 """Messages that one answer lists."""
 TIMEOUT_MOST = 86_400.0  # seconds
+
+R = TypeVar("R")
 
 
 class WalletService(NodeService):
@@ -57,7 +64,6 @@ class WalletService(NodeService):
         self._user: Database | None = None
         self._inbox: inbox.Inbox
         self._outbox: outbox.Outbox
-        self.node.answer(Said, self.hear)
         world = World(
             soon=self.soon, in_thread=in_thread, later=lambda seconds: deferLater(reactor, seconds),
             date=lambda: now().date, mono=lambda: now().mono,
@@ -66,7 +72,10 @@ class WalletService(NodeService):
             self.settings.places.transfers, self.keystore, config.limits, world=world, rng=os.urandom,
             asker=self._asker, admit=self.node.admit,
         )  # fmt: skip
-        for schema, handler in self.files.handlers().items():
+        self.book = Book(self.keystore, world, lambda: self.status(values.Nothing()).reachable)
+        self.talks = TalkService(self.keystore, world)
+        self.shown = ShownTalks(self.talks, self.keystore, self.book, world)
+        for schema, handler in {**self.files.handlers(), **self.talks.handlers()}.items():
             self.node.answer(schema, handler)
 
     def next_step(self) -> str:
@@ -78,6 +87,8 @@ class WalletService(NodeService):
         super()._open_stores()
         self._user = Database(self.settings.places.database, inbox.KIND, durable=True)
         self._inbox, self._outbox = inbox.Inbox(self._user), outbox.Outbox(self._user)
+        self.book.open(self._user)
+        self.talks.open(self._user)
         self.files.open()
 
     def _close_stores(self) -> None:
@@ -96,6 +107,9 @@ class WalletService(NodeService):
         """What the control socket answers."""
         return {
             **super().handlers(),
+            **self.book.verbs(),
+            **self.shown.verbs(),
+            verbs.TALK_SYNC: self.sync,
             verbs.WALLETS: lambda _: values.WalletList(self.keystore.rows()),
             verbs.WALLET_ADD: self.add,
             verbs.WALLET_UNLOCK: self.unlock,
@@ -140,7 +154,8 @@ class WalletService(NodeService):
             wallet = parse_address(address, WALLET).key if address else b""
         limit = max(1, min(ask.limit, LISTED_MOST))
         letters = self._inbox.newest(wallet, limit)
-        items = tuple(_item(letter, rows) for letter in reversed(letters))
+        contacts = self.book.names()
+        items = tuple(_item(letter, rows, contacts.get(letter.source, "")) for letter in reversed(letters))
         return values.Inbox(items, max(0, self._inbox.count(wallet) - len(items)))
 
     # --- sending -----------------------------------------------------------------------------------------------------
@@ -151,17 +166,40 @@ class WalletService(NodeService):
         The record lies in the outbox before it leaves. If the session is lost under way, the same record is said again
         over a new one: the receiver keeps it once, however often it hears it.
         """
-        hot, to = self._pair(ask)
-        peer = self._peer(ask.at)
+        hot, to, at = self._pair(ask)
+        peer = self._peer(at)
         length = len(ask.text.encode("utf-8"))
         if not 1 <= length <= TEXT_MOST:
             raise trouble.TEXT_LONG(length=length, most=TEXT_MOST) if length else trouble.TEXT_EMPTY()
-        if not 0 < ask.timeout <= TIMEOUT_MOST:
-            raise trouble.OPTION_WRONG(
-                option="--timeout", value=ask.timeout, why="it counts seconds, up to a day", hint="try --timeout 30"
-            )
+        return self._busy(hot, self._send(hot, to, self._asking(hot, to, peer, at, ask.timeout), ask, at))
+
+    async def _send(self, hot: Hot, to: bytes, asking: AskOnce, ask: values.Send, at: str) -> values.Sent:
+        began = now().mono
+        # Both sides first have what was said before: no index is given out twice, and what is said has seen all.
+        await self.talks.sync(hot, to, asking, at)
+        record = await self.talks.say(hot, to, ask.text)
+        kept: Kept = await asking(record)
+        name = record_hash(record)
+        if kept.record != name:
+            raise trouble.RECEIPT_WRONG(peer=at, why=f"its receipt is for {kept.record.hex()[:16]}")
+        await self.soon(self._outbox.mark_kept(name, now().date))
+        return values.Sent(name.hex(), hot.name, ask.to, now().mono - began)
+
+    def sync(self, ask: TalkSync) -> Deferred[TalkSynced]:
+        """Bring a conversation to one state with the other side. Fires with what went and came."""
+        hot, to, at = self._pair(ask)
+        return self._busy(hot, self._sync(hot, to, self._asking(hot, to, self._peer(at), at, ask.timeout), ask, at))
+
+    async def _sync(self, hot: Hot, to: bytes, asking: AskOnce, ask: TalkSync, at: str) -> TalkSynced:
+        found = await self.talks.sync(hot, to, asking, at)
+        pair = pair_of(hot.key, to)
+        row = await self.shown.row(pair) if pair in self.talks.store.all() else None
+        return TalkSynced(ask.to, found.sent, found.received, found.same, row)
+
+    def _busy(self, hot: Hot, work: Coroutine[Any, Any, R]) -> Deferred[R]:
+        """Work in the name of a hot wallet, which is used by it; locking the wallet withdraws it."""
         self.keystore.touch(hot)
-        working = Deferred.fromCoroutine(self._send(hot, to, peer, ask))
+        working = Deferred.fromCoroutine(work)
         hot.busy.add(working)
 
         def over(result: Any) -> Any:
@@ -170,40 +208,54 @@ class WalletService(NodeService):
 
         return working.addBoth(over)
 
-    async def _send(self, hot: Hot, to: bytes, peer: Peer, ask: values.Send) -> values.Sent:
-        began = now()
-        draft = await self.soon(self._outbox.put(hot.key.public, to, lambda index: _draft(hot, to, index, ask.text)))
-        record = Said.decode(draft.body)
+    def _asking(self, hot: Hot, to: bytes, peer: Peer, at: str, timeout: float) -> AskOnce:
+        """The way to ask a wallet until timeout seconds from now, over a new session where one is lost under way.
+
+        Raises OperatorError, as what is asked does where no answer comes.
+        """
+        if not 0 < timeout <= TIMEOUT_MOST:
+            raise trouble.OPTION_WRONG(
+                option="--timeout", value=timeout, why="it counts seconds, up to a day", hint="try --timeout 30"
+            )
         identity = hot.identity(peer.key)
-        until = began.mono + ask.timeout
-        while True:
-            try:
-                left = max(0.001, until - now().mono)
-                kept = await peer.request(record, left, source=hot.key, destination=to, identity=identity)
-                break
-            except SessionLost as error:
-                if now().mono >= until or self.node.driver.closed:
-                    raise explain.request_failed(error, ask.at) from error
-            except CancelledError:
-                raise
-            except RequestFailed as error:
-                raise explain.request_failed(error, ask.at) from error
-        if kept.record != draft.hash:
-            raise trouble.RECEIPT_WRONG(peer=ask.at, why=f"its receipt is for {kept.record.hex()[:16]}")
-        await self.soon(self._outbox.mark_kept(draft.hash, now().date))
-        return values.Sent(draft.hash.hex(), hot.name, ask.to, now().mono - began.mono)
+        until = now().mono + timeout
+
+        async def ask(body: Request[Any]) -> Any:
+            while True:
+                try:
+                    left = max(0.001, until - now().mono)
+                    return await peer.request(body, left, source=hot.key, destination=to, identity=identity)
+                except SessionLost as error:
+                    if now().mono >= until or self.node.driver.closed:
+                        raise explain.request_failed(error, at) from error
+                except CancelledError:
+                    raise
+                except RequestFailed as error:
+                    raise explain.request_failed(error, at) from error
+
+        return ask
 
     async def send_file(self, ask: values.FileSend) -> values.TransferRow:
         """Set a file on its way as a hot wallet."""
-        hot, to = self._pair(ask)
-        return await self.files.send(hot, to, ask)
+        hot, to, at = self._pair(ask)
+        return await self.files.send(hot, to, attrs.evolve(ask, at=at))
 
-    def _pair(self, ask: values.Send | values.FileSend) -> tuple[Hot, bytes]:
-        """Who sends, and the wallet that it is for."""
-        hot, to = self.keystore.speaker(ask.wallet), _receiver(ask.to)
-        if to == hot.key.public:
+    def _pair(self, ask: values.Send | values.FileSend | TalkSync) -> tuple[Hot, bytes, str]:
+        """Who speaks, to which wallet, and where that is: as it is said, or as the book has it."""
+        hot, party = self.keystore.speaker(ask.wallet), self.book.resolve(ask.to)
+        if party.key == hot.key.public:
             raise trouble.TO_ITSELF(wallet=hot.name)
-        return hot, to
+        return hot, party.key, ask.at or self._place(ask.to, party.places)
+
+    def _place(self, name: str, places: tuple[str, ...]) -> str:
+        """The first place that this machine has a network for, or else the first. Raises OperatorError for none."""
+        for place in places:
+            with suppress(OperatorError):
+                self._peer(place)
+                return place
+        if not places:
+            raise trouble.PLACE_UNKNOWN(peer=name)
+        return places[0]
 
     def _asker(self, hot: Hot, to: bytes, at: str, gentle: bool) -> Ask:
         """The way to ask about files: in the name of a hot wallet, which is used by that; gentle behind all else."""
@@ -230,42 +282,8 @@ class WalletService(NodeService):
         except LocalError as error:  # a family that this process has no socket of
             raise trouble.NO_NETWORK(why=error) from None
 
-    # --- receiving ---------------------------------------------------------------------------------------------------
 
-    async def hear(self, call: Call[Said]) -> Kept:
-        """A record for one of our wallets: checked, kept on disk, and only then confirmed."""
-        hot = self.keystore.hot_by_key(call.destination)
-        if hot is None:
-            raise Refused(RefusalCode.NOT_HERE, "that wallet is not unlocked here")
-        try:
-            name = said.check(call.body, hot.key, call.source)
-        except said.BadRecord as error:
-            raise Refused(RefusalCode.BAD_BODY, str(error)) from None
-        body = call.body
-        letter = inbox.Letter(name, now().date, body.date, call.source, call.destination, body.text, body.encode())
-        try:
-            await self.soon(self._inbox.put(letter))
-        except StoreError as error:
-            self._log.error("a message could not be kept: {why}", why=str(error))
-            raise Refused(RefusalCode.OVERLOADED, "it cannot be kept now") from None
-        return Kept(record=name)
-
-
-def _draft(hot: Hot, to: bytes, index: int, text: str) -> outbox.Draft:
-    record = said.compose(hot.key, to, index, text, now().date)
-    return outbox.Draft(said.record_hash(record), record.date, text, record.encode())
-
-
-def _receiver(text: str) -> bytes:
-    try:
-        return parse_address(text, WALLET).key
-    except BadAddress as error:
-        raise trouble.ADDRESS_WRONG(
-            text=repr(text[:80]), wanted="wallet's address", why=error, example="rho1w… (63 characters)"
-        ) from None
-
-
-def _item(letter: inbox.Letter, names: Mapping[str, str]) -> values.InboxItem:
+def _item(letter: inbox.Letter, names: Mapping[str, str], contact: str) -> values.InboxItem:
     ours = format_address(Address(WALLET, letter.destination))
     return values.InboxItem(
         wallet=names.get(ours, ours),
@@ -274,4 +292,5 @@ def _item(letter: inbox.Letter, names: Mapping[str, str]) -> values.InboxItem:
         text=letter.text,
         said_at=letter.said + EPOCH_2020,
         kept_at=letter.received + EPOCH_2020,
+        contact=contact,
     )

@@ -37,6 +37,11 @@ class Letter:
     read: bool = attrs.field(default=False, converter=bool)
 
 
+def put(connection: sqlite3.Connection, letter: Letter) -> bool:
+    """Keep a letter, inside a transaction. True if it is new, False if its hash was here already: nothing changes."""
+    return connection.execute(_PUT, attrs.astuple(letter)).rowcount == 1
+
+
 class Inbox:
     """The inbox of one data folder, in an open database of kind ``KIND``. Futures fail as ``Database.submit`` says."""
 
@@ -44,9 +49,8 @@ class Inbox:
         self._database = database
 
     def put(self, letter: Letter) -> Future[bool]:
-        """Keep a letter. True if it is new, False if its hash was here already: then nothing changes."""
-        row = attrs.astuple(letter)
-        return self._database.submit(lambda connection: connection.execute(_PUT, row).rowcount == 1)
+        """Keep a letter, as ``put`` does, alone."""
+        return self._database.submit(lambda connection: put(connection, letter))
 
     def mark_read(self, hashes: Iterable[bytes]) -> Future[int]:
         """Set the read flag of these letters; how many were unread before."""

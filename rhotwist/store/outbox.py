@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import Future
 
 import attrs
@@ -13,7 +12,6 @@ from rhotwist.store.database import Database
 KIND = "user"
 """The kind of database that holds it."""
 
-_NEXT = "SELECT coalesce(max(position) + 1, 0) FROM outbox WHERE source = ? AND destination = ?"
 _PUT = """INSERT INTO outbox (source, destination, position, hash, said, text, body)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
@@ -28,26 +26,17 @@ class Draft:
     body: bytes = attrs.field(repr=False)
 
 
+def put(connection: sqlite3.Connection, source: bytes, destination: bytes, position: int, draft: Draft) -> None:
+    """Keep a record that source has for destination at its position, inside a transaction. A position is given once."""
+    row = (source, destination, position, draft.hash, draft.said, draft.text, draft.body)
+    connection.execute(_PUT, row)
+
+
 class Outbox:
     """The outbox of one data folder, in an open database of kind ``KIND``. Futures fail as ``Database.submit`` says."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def put(self, source: bytes, destination: bytes, make: Callable[[int], Draft]) -> Future[Draft]:
-        """Have make sign a record for the next free position, and keep it; it may be sent once the future has it.
-
-        make runs in the writer's thread, some 0.2 ms, and what it raises fails the future: then the position is free.
-        """
-
-        def work(connection: sqlite3.Connection) -> Draft:
-            position = int(connection.execute(_NEXT, (source, destination)).fetchone()[0])
-            draft = make(position)
-            row = (source, destination, position, draft.hash, draft.said, draft.text, draft.body)
-            connection.execute(_PUT, row)
-            return draft
-
-        return self._database.submit(work)
 
     def mark_kept(self, hash: bytes, date: int) -> Future[int]:
         """Note that the receiver confirmed a record, at date (seconds since 2020). 1, or 0 if it had done so before."""

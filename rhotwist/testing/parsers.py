@@ -24,7 +24,8 @@ from rhotwist.keys.pair import SeedKey
 from rhotwist.link import file_plan, finish, messages
 from rhotwist.secret import greeting
 from rhotwist.secret.proof import PROOF_SIZE
-from rhotwist.testing import live, live_node, live_objects, live_streams, tree_inputs
+from rhotwist.talk import messages as said
+from rhotwist.testing import live, live_node, live_objects, live_streams, talk_inputs, tree_inputs
 from rhotwist.wire import armour, bech32, datagram, fields, frame, message, packet
 from rhotwist.wire.schema import Schema
 
@@ -441,7 +442,9 @@ def _targets() -> dict[str, Target]:
         found[f"link.messages.{schema.schema_name}"] = _schema(schema)
     for schema in schemas(directory_messages):
         found[f"directory.messages.{schema.schema_name}"] = _schema(schema)
-    for module in (live, live_node, live_objects, live_streams, tree_inputs):
+    for schema in schemas(said):
+        found[f"talk.messages.{schema.schema_name}"] = _schema(schema)
+    for module in (live, live_node, live_objects, live_streams, talk_inputs, tree_inputs):
         found |= {name: Target(*entry) for name, entry in module.TARGETS.items()}
     return dict(sorted(found.items()))
 

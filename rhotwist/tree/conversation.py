@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import attrs
 
 from rhotwist.errors import LocalError
+from rhotwist.tree import merkle
 from rhotwist.tree.hashes import EMPTY
 from rhotwist.tree.log import Log
 from rhotwist.tree.merkle import node_hash
@@ -156,10 +157,7 @@ class Conversation:
     @property
     def root(self) -> bytes:
         """The root of the conversation."""
-        low, high = (side.log for side in self._sides)
-        if not low or not high:
-            return low.root() if low else high.root() if high else EMPTY
-        return node_hash(low.root(), high.root())
+        return root_of(*(self.root_at(author, count) for author, count in enumerate(self.sizes)))
 
     def root_at(self, author: int, count: int) -> bytes:
         """The root over an author's first records, zeros if that is none. Raises LocalError for more than there are."""
@@ -206,6 +204,21 @@ class Conversation:
         """The proof for ``merkle.consistent`` that an author's log only grew from first to count. Raises LocalError."""
         return self._sides[author].log.consistency(first, count)
 
+    def inclusion(self, address: int) -> tuple[bytes, ...]:
+        """The proof for ``merkle.included`` that a record stands on its author's side. Raises LocalError for none."""
+        entries = self._sides[address >> 63].entries
+        return merkle.inclusion([entry.leaf for entry in entries], address & (HIGHER - 1))
+
+    def at(self, address: int) -> list[Entry]:
+        """All that is held at an address that is no gap: the record that stands there, and its rival if it has one."""
+        side, key = self._sides[address >> 63], _key(address)
+        return [side.entries[address & (HIGHER - 1)], *([side.others[key]] if key in side.others else [])]
+
+    @property
+    def waiting(self) -> int:
+        """How many records stand behind a gap."""
+        return sum(len(side.waiting) for side in self._sides)
+
     def entry(self, address: int) -> Entry | None:
         """The record that stands at an address."""
         side = self._sides[address >> 63]
@@ -230,6 +243,13 @@ class Conversation:
                 beside += 1
         yield from low[at:]
         yield from high[beside:]
+
+
+def root_of(lower: bytes, higher: bytes) -> bytes:
+    """The root of a conversation from those of its sides, EMPTY for a side without records."""
+    if lower == EMPTY or higher == EMPTY:
+        return higher if lower == EMPTY else lower
+    return node_hash(lower, higher)
 
 
 def _key(address: int) -> bytes:

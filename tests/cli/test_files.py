@@ -271,7 +271,7 @@ class ReceiveTests(FilesCase):
         self.assertEqual(1, self.rho("receive", "--yes").status)
 
     def test_a_wrong_sender_is_told_before_any_process_is_started(self) -> None:
-        self.assertIn("RHO-2201", self.rho("receive", "--from", "bob").err)
+        self.assertIn("RHO-2201", self.rho("receive", "--from", "rho1wbob").err)
 
 
 class ListTests(FilesCase):

@@ -47,9 +47,14 @@ class ProcessCase(TestCase):
         return made
 
 
+def link_of(name: str) -> bytes:
+    """The link of the wallet that is made from a name."""
+    return name.encode().ljust(32, b".")
+
+
 def heat(service: Any, name: str, seed: bytes = b"") -> Hot:
     """Make a wallet hot, its link made from its name."""
-    link = seed or name.encode().ljust(32, b".")
+    link = seed or link_of(name)
     hot = Hot(name, chain.seed_key(link), bytearray(link), 0)
     service.keystore.hot[name] = hot
     service.keystore.unlocked(hot)

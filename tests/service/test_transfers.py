@@ -203,7 +203,7 @@ class SendTests(FilesCase):
         path = self.file(b"x")
         for change, code in (
             ({"path": self.home / "absent"}, "RHO-2301"), ({"path": self.home}, "RHO-2301"), ({"at": "x"}, "RHO-2201"),
-            ({"to": self.ann.keystore.hot["ann"].address}, "RHO-2215"), ({"to": "x"}, "RHO-2201"),
+            ({"to": self.ann.keystore.hot["ann"].address}, "RHO-2215"), ({"to": "x"}, "RHO-2401"),
             ({"wallet": "carol"}, "RHO-1201"),
         ):  # fmt: skip
             error = await failure_of(Deferred.fromCoroutine(self.send(change.pop("path", path), **change)))

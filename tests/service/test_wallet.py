@@ -16,8 +16,8 @@ from rhotwist.errors import DiskFull, OperatorError, Refused
 from rhotwist.keys.pair import SeedKey
 from rhotwist.moment import EPOCH_2020
 from rhotwist.net.clock import now
-from rhotwist.service import said
-from rhotwist.service.messages import TEXT_MOST
+from rhotwist.talk import record as said
+from rhotwist.talk.messages import TEXT_MOST, Said
 from tests.service.processes import ProcessCase, at, heat
 
 
@@ -48,12 +48,12 @@ class SendTests(ProcessCase):
         found: values.Inbox = self.bob.list_inbox(values.InboxAsk(**more))
         return found.items
 
-    def record(self, text: str = "hi", index: int = 0) -> said.Said:
+    def record(self, text: str = "hi", index: int = 0) -> Said:
         """A record as Ann's process makes it."""
         ann, bob = self.ann.keystore.hot["ann"], self.bob.keystore.hot["bob"]
-        return said.compose(ann.key, bob.key.public, index, text, now().date)
+        return said.compose(ann.key, said.pair_of(ann.key, bob.key.public), said.Place(index), text, now().date)
 
-    def carry(self, record: said.Said) -> Deferred[Any]:
+    def carry(self, record: Said) -> Deferred[Any]:
         """Ann's process sends a record to Bob's, as a request of its own."""
         hot = self.ann.keystore.hot["ann"]
         peer = self.ann.node.peer(at(self.bob))
@@ -85,11 +85,16 @@ class SendTests(ProcessCase):
     async def test_no_receipt_leaves_before_the_message_is_on_the_disk(self) -> None:
         gate, held = threading.Event(), threading.Event()
         self.addCleanup(gate.set)
-        self.bob._user.submit(lambda connection: (held.set(), gate.wait(10)))
-        self.assertTrue(held.wait(5))
         asked: list[Any] = []
-        put = self.bob._inbox.put
-        self.bob._inbox.put = lambda letter: asked.append(letter) or put(letter)
+        put = self.bob.talks.store.hear
+
+        def hear(*what: Any) -> Future[int]:
+            self.bob._user.submit(lambda connection: (held.set(), gate.wait(10)))
+            self.assertTrue(held.wait(5))
+            asked.append(what)
+            return put(*what)
+
+        self.bob.talks.store.hear = hear
         sending = self.send()
         while not asked:
             await deferLater(reactor, 0.01)
@@ -102,12 +107,12 @@ class SendTests(ProcessCase):
         self.assertEqual([sent.hash], [item.hash for item in self.inbox()])
 
     async def test_a_full_disk_is_no_receipt(self) -> None:
-        def full(letter: Any) -> Future[bool]:
+        def full(*what: Any) -> Future[bool]:
             future: Future[bool] = Future()
             future.set_exception(DiskFull("no room"))
             return future
 
-        self.bob._inbox.put = full
+        self.bob.talks.store.hear = full
         error = await failure_of(self.send())
         self.assertEqual("RHO-2212", error.code)
         self.assertEqual(1, self.ann._outbox.count(kept=False))
@@ -119,9 +124,9 @@ class SendTests(ProcessCase):
 
     async def test_a_wallet_speaks_to_a_node_under_an_identity_of_its_own(self) -> None:
         calls: list[Any] = []
-        hear = self.bob.hear
+        hear = self.bob.talks.hear
         handlers = self.bob.node._handlers._handlers
-        handlers[said.Said] = lambda call: calls.append(call) or hear(call)
+        handlers[Said] = lambda call: calls.append(call) or hear(call)
         await self.send()
         hot = self.ann.keystore.hot["ann"]
         self.assertEqual(hot.identity(self.bob.node.public).public, calls[0].peer)
@@ -149,7 +154,7 @@ class SendTests(ProcessCase):
         await self.send("first")
         port = self.bob.node.sockets[0][1]
         asked: list[Any] = []
-        self.bob._inbox.put = lambda letter: asked.append(letter) or Future()
+        self.bob.talks.store.hear = lambda *what: asked.append(what) or Future()
         sending = self.send("second")
         while not asked:
             await deferLater(reactor, 0.01)
@@ -161,7 +166,7 @@ class SendTests(ProcessCase):
 
     async def test_lock_withdraws_what_is_being_sent(self) -> None:
         asked: list[Any] = []
-        self.bob._inbox.put = lambda letter: asked.append(letter) or Future()
+        self.bob.talks.store.hear = lambda *what: asked.append(what) or Future()
         sending = self.send()
         while not asked:
             await deferLater(reactor, 0.01)

@@ -76,7 +76,8 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(vectors("tree.md"), tree_vectors())
 
     def test_the_vectors_of_conversations(self) -> None:
-        self.assertEqual(vectors("conversation.md"), conversation_vectors())
+        page = vectors("conversation.md")  # where the exchange stands too: tests/talk has the rest
+        self.assertEqual({what: page[what] for what in conversation_vectors()}, conversation_vectors())
 
     def test_the_proofs_there_are_proofs(self) -> None:
         page = {what: bytes.fromhex(value) for what, value in vectors("tree.md").items()}
