@@ -15,18 +15,16 @@ from typing import Any
 
 import attrs
 
-from rhotwist.directory import bundle, endpoints, parts, record
 from rhotwist.directory import messages as directory_messages
-from rhotwist.directory.replica import Entry
-from rhotwist.errors import BadAddress, BadArmour, BadPacket, BadWords, WalletFileError
-from rhotwist.keys import address, authority, wallet_file, words
+from rhotwist.errors import BadAddress, BadPacket, BadWords, WalletFileError
+from rhotwist.keys import address, wallet_file, words
 from rhotwist.keys.pair import SeedKey
 from rhotwist.link import file_plan, finish, messages
 from rhotwist.secret import greeting
 from rhotwist.secret.proof import PROOF_SIZE
 from rhotwist.talk import messages as said
-from rhotwist.testing import live, live_node, live_objects, live_streams, talk_inputs, tree_inputs
-from rhotwist.wire import armour, bech32, datagram, fields, frame, message, packet
+from rhotwist.testing import directory_inputs, live, live_node, live_objects, live_streams, talk_inputs, tree_inputs
+from rhotwist.wire import bech32, datagram, fields, frame, message, packet
 from rhotwist.wire.schema import Schema
 
 Parse = Callable[[bytes], object]
@@ -231,65 +229,6 @@ def _read_bits(data: bytes) -> object:
     return file_plan.missing(bits, count)
 
 
-# --- the directory ----------------------------------------------------------------------------------------------------
-
-
-def _records() -> list[bytes]:
-    seed, other = SeedKey(bytes([1]) * 32), SeedKey(bytes([2]) * 32)
-    places = [
-        endpoints.at_ip("udp", "192.0.2.1", 7460), endpoints.at_ip("tcp", "192.0.2.1", 7460),
-        endpoints.at_ip("udp", "2001:db8::1", 1), endpoints.at_ip("tcp", "2001:db8::1", 65_535),
-        endpoints.Endpoint(endpoints.Kind.ONION, bytes(range(32)), 80),
-    ]  # fmt: skip
-    leave = [
-        authority.Authority(seed.public, other.public, 1, 60, 7200, 1),
-        authority.Authority(seed.public, other.public, 2, 61, 7200, 3, other.public),
-    ]
-    made = [
-        record.make_record(seed, 60, places), record.make_record(seed, 120, places[:1], 1, b"extension"),
-        record.make_record(seed, 60, [endpoints.Endpoint(endpoints.Kind.RELAY, other.public)]),
-        record.withdraw(seed, 600), *(record.delegation(one.sign(seed)) for one in leave),
-    ]  # fmt: skip
-    return [one.encode() for one in made]
-
-
-def _read_record(data: bytes) -> object:
-    made = record.read_record(data)
-    if made.encode() != data:
-        raise AssertionError("a record that is not its own bytes")
-    return [endpoints.unpack(one).encode() for one in made.endpoints], made.leaf, made.signed
-
-
-def _parts_of(sizes: parts.Sizes) -> list[bytes]:
-    random = Random("parts")
-    prints = tuple(random.randbytes(sizes.fingerprint) for _ in range(16))
-    listed = tuple(
-        Entry(random.randbytes(sizes.address), number, random.randbytes(sizes.hash)) for number in range(3)
-    )
-    made = [
-        parts.Part(0, bytes(32), prints=prints), parts.Part(7, b"\2" + bytes(31), prints=prints[:8]),
-        parts.Part(20, b"ab\x10" + bytes(29), entries=listed), parts.Part(255, bytes(range(31)) + b"\2"),
-    ]  # fmt: skip
-    return [*(one.encode() for one in made), b"".join(one.encode() for one in made)]
-
-
-def _read_parts(sizes: parts.Sizes) -> Parse:
-    def parse(data: bytes) -> object:
-        found = parts.read_parts(data, sizes)
-        if b"".join(one.encode() for one in found) != data:
-            raise AssertionError("parts that are not their own bytes")
-        return [list(one.below()) for one in found]
-
-    return parse
-
-
-def _split_records(data: bytes) -> object:
-    found = record.split(data)
-    if b"".join(found) != data:
-        raise AssertionError("records that are not their own bytes")
-    return found
-
-
 # --- text and files ---------------------------------------------------------------------------------------------------
 
 
@@ -311,27 +250,6 @@ def _bech32_checked(data: bytes) -> object:
     """Whatever is behind a right checksum: the kind character, then the bytes as given."""
     values = [value & 31 for value in data[:1]] + bech32.to_fives(data[1:50])
     return address.parse_address(bech32.encode("rho", values))
-
-
-def _pasted() -> list[bytes]:
-    one = bundle.write(bundle.Bundle(tuple(_records()), bytes(range(250)) * 4, (b"12345",) * 3, (b"root",)))
-    return [text.encode() for text in (
-        one, one + one, "Hello,\n\n" + one.replace("\n", "\r\n> "), bundle.write(bundle.Bundle(wants=(b"12345",))),
-        "\ufeff" + one.replace("-", "\u2013"), "rho1.",
-    )]  # fmt: skip
-
-
-def _parts() -> list[bytes]:
-    return [b"\1\0" + b"".join(_records()[:2]), b"\2\0hello", b"\3\0" + bytes(25), b"\4\0root"]
-
-
-def _pasted_checked(data: bytes) -> object:
-    """A part with the check put right: the first byte is its kind, the second says how many parts it belongs to."""
-    made = armour.tokens([(data[0], data[2:600])] * (data[1] % 3 + 1) if len(data) > 1 else [(1, b"")])
-    found = bundle.read(made[0])
-    if found.trouble:
-        raise BadPacket("trouble")
-    return found
 
 
 def _wallet_files() -> list[bytes]:
@@ -368,7 +286,6 @@ def _targets() -> dict[str, Target]:
         "keys.address.parse_address": (address.parse_address, _addresses, BadAddress),
         "keys.address.parse_node_at": (address.parse_node_at, _places, BadAddress),
         "wire.bech32.decode": (bech32.decode, _addresses, BadAddress),
-        "directory.bundle.read": (bundle.read, _pasted, BadArmour),
         "keys.words.from_words": (words.from_words, _words, BadWords),
     }  # fmt: skip
     found = {
@@ -389,31 +306,6 @@ def _targets() -> dict[str, Target]:
         "link.file_plan.read_plan": Target(_read_plan, _plans, (file_plan.read_plan, file_plan.check_name)),
         "link.file_plan.read_bits": Target(
             _read_bits, lambda: [b"\0", b"\x09\xff\x01", b"\x08\0"], (file_plan.read_bits,)
-        ),
-        "directory.bundle.read.checked": Target(
-            _pasted_checked, _parts,
-            (bundle.read, armour.read, armour._part, armour._payload),
-        ),
-        "directory.record.read_record": Target(
-            _read_record, _records,
-            (record.read_record, record.read_layout, record._read_delegation, endpoints.read_endpoints),
-        ),
-        "directory.record.split": Target(
-            _split_records, lambda: [*_records(), b"".join(_records())], (record.split, record._length)
-        ),
-        "directory.parts.read_parts": Target(
-            _read_parts(parts.CUT), lambda: _parts_of(parts.CUT), (parts.read_parts, parts._pieces, parts._entry)
-        ),
-        "directory.parts.read_parts.whole": Target(
-            _read_parts(parts.WHOLE), lambda: _parts_of(parts.WHOLE), (parts.read_parts,)
-        ),
-        "directory.messages.read_pieces": Target(
-            lambda data: directory_messages.read_pieces(data, directory_messages.PREFIX),
-            lambda: [b"", b"aaaaa", b"aaaaabbbbbccccc"],
-            (directory_messages.read_pieces,),
-        ),
-        "keys.authority.read_authority": Target(
-            authority.read_authority, lambda: [data[2:-8] for data in _records()[-2:]], (authority.read_authority,)
         ),
         "secret.greeting.read_offer": Target(greeting.read_offer, lambda: greetings, (greeting.read_offer,)),
         "secret.greeting.read_answer": Target(greeting.read_answer, lambda: answers, (greeting.read_answer,)),
@@ -438,13 +330,10 @@ def _targets() -> dict[str, Target]:
         found[name] = Target(refusing(typed(parse), refusal), valid, (parse,))
     for kind, field in KINDS.items():
         found[f"wire.fields.{kind}"] = _field(field)
-    for schema in schemas(messages):
-        found[f"link.messages.{schema.schema_name}"] = _schema(schema)
-    for schema in schemas(directory_messages):
-        found[f"directory.messages.{schema.schema_name}"] = _schema(schema)
-    for schema in schemas(said):
-        found[f"talk.messages.{schema.schema_name}"] = _schema(schema)
-    for module in (live, live_node, live_objects, live_streams, talk_inputs, tree_inputs):
+    for room, module in (("link", messages), ("directory", directory_messages), ("talk", said)):
+        for schema in schemas(module):
+            found[f"{room}.messages.{schema.schema_name}"] = _schema(schema)
+    for module in (directory_inputs, live, live_node, live_objects, live_streams, talk_inputs, tree_inputs):
         found |= {name: Target(*entry) for name, entry in module.TARGETS.items()}
     return dict(sorted(found.items()))
 
