@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import random
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +80,8 @@ def run() -> Iterator[dict[str, object]]:
         if len({kept.replica.state.root for kept in rivals}) != 1:
             raise RuntimeError("the roots differ")
         yield from _starts(ours)
+    for workers in (1, 2):
+        yield from _ingest(workers)
 
 
 def _writes(rivals: Sequence[_Kept], source: random.Random) -> Iterator[dict[str, object]]:
@@ -117,6 +122,17 @@ def _reads(connection: sqlite3.Connection) -> Iterator[dict[str, object]]:
         records.in_tree(connection, address)
         took.append((time.perf_counter_ns() - start) / 1_000)
     yield _line("a record looked up and hashed, p99", sorted(took)[len(took) * 99 // 100], 50.0, "bound")
+
+
+def _ingest(workers: int) -> Iterator[dict[str, object]]:
+    """A bundle into a node, on a reactor of its own."""
+    command = [sys.executable, "-m", "benchmarks.sides.ingest", str(LOAD), str(workers)]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    if told["records"] != LOAD:
+        raise RuntimeError(f"{told['records']} records of {LOAD} arrived")
+    what = f"bundle read, admitted, verified by {workers} process{'es' * (workers > 1)}, stored: a record"
+    yield _line(what, 1e6 * told["seconds"] / LOAD, 100.0, "bound")
+    yield _line("the same: how late the reactor is, p99", 1e3 * told["lag"], 20.0, "bound", "ms")
 
 
 def _puts(source: random.Random, count: int) -> list[Put]:
