@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "stream", "trees")
+NAMES = ("handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "stream", "sync", "trees")
 
 
 def main(arguments: list[str]) -> int:
