@@ -32,16 +32,17 @@ def run() -> Iterator[dict[str, object]]:
             if not found:
                 continue
             per = 1 if some <= 40 else some
-            ours, theirs = (statistics.median(line[name] for line in found) / per for name in ("bytes", "peer"))
+            middle = {name: statistics.median(line[name] for line in found) for name in found[0] if name != "how"}
             unit = "bytes" if per == 1 else "bytes a difference"
-            what = f"{some:,} differences, {'cells first' if how == 'sketch' else 'walked, as if no sketch did'}"
+            what = f"{some:,} differences" + ("" if how == "sketch" else ", walked")
+            yield _line(
+                f"{what}: until both know them", middle["known"] / per, middle["peer"] / per, "negentropy", unit
+            )
             bound = BOUNDS[some] if how == "sketch" else WALK_BOUND
-            yield {**_line(what, ours, theirs, "negentropy", unit), "bound": bound}
+            yield _line(f"{what}: all but the records", middle["bytes"] / per, bound, "bound", unit)
             if how == "sketch":
-                trips, others = (statistics.median(line[name] for line in found) for name in ("trips", "peer_trips"))
-                yield _line(
-                    f"{some:,} differences, until the last record is there", trips, others + 1, "negentropy", "RTT"
-                )
+                others = middle["peer_trips"] + 1
+                yield _line(f"{what}: until the last is there", middle["trips"], others, "negentropy", "RTT")
     for line in lines:
         if line["how"] == "cursor":
             what = f"a peer that comes back to {line['d']} new"
