@@ -242,7 +242,7 @@ class Limits:
     """Nodes that we keep a session with and compare with; fewer, and silent ones cut us off (measured: 8 reach 99.5 %
     of a network half of which is silent, 5 reach 96 %)."""
     peers_crowd: int = 2
-    """Of them in one /16 (IPv4) or /32 (IPv6), or behind one onion service; one, where there is a choice."""
+    """Of them in one /16 (IPv4) or /32 (IPv6), or behind one onion service; one, once half the places are taken."""
     peers_kept: int = 2
     """Of them taken again from the last run, so that a restart is no chance to replace them all."""
     peers_in: int = 32
@@ -252,7 +252,7 @@ class Limits:
     peers_untried: int = 4_096
     """Nodes remembered that have not, 64 of a /16 at most; a random one makes room."""
     peers_again: float = 60.0
-    """A node that did not answer is tried again after this long, then after twice that, up to a day."""
+    """A node that did not answer is tried again after this long, then after twice that, up to an hour."""
     feel_every: float = 120.0
     """Every so often a node that has never answered is knocked at, so that it is known who does (Bitcoin's feelers)."""
     sync_every: float = 60.0

@@ -24,7 +24,7 @@ from rhotwist.directory.checks import Check
 from rhotwist.directory.endpoints import Kind
 from rhotwist.directory.flood import Flood
 from rhotwist.directory.messages import ID, PREFIX, News, NewsRecords, NewsWanted, SyncGive, SyncTaken, read_pieces
-from rhotwist.directory.peers import Connect, Known, Peers, alone
+from rhotwist.directory.peers import Connect, Known, Peers, Use, alone
 from rhotwist.directory.record import Record, read_layout, split
 from rhotwist.directory.replica import Replica
 from rhotwist.directory.step import Ending, Mark, Step
@@ -124,6 +124,7 @@ class _Friend:
     key: bytes
     next: float  # mono, when it is compared with again
     mark: Mark | None = None
+    once: bool = False
     view: tuple[int, bytes] | None = None
     sync: Sync | None = None
     until: float = 0.0
@@ -200,13 +201,15 @@ class Directory:
         if friend is not None:
             friend.key = key
             return
-        if not self.peers.opened(peer, place, moment.mono, moment.date):
+        use = self.peers.opened(peer, place, moment.mono, moment.date)
+        if use is Use.NONE:
             self._jobs.append(Leave(peer))
             return
-        self.flood.join(peer)
+        if use is Use.KEPT:
+            self.flood.join(peer)
         # Not all at once, and the first soon: what happened meanwhile is what it has to tell.
         wait = int.from_bytes(self._rng(2), "big") / 65_536 * _STEP
-        self._friends[peer] = _Friend(key, moment.mono + wait, self._marks.pop(peer, None))
+        self._friends[peer] = _Friend(key, moment.mono + wait, self._marks.pop(peer, None), once=use is Use.ONCE)
         self._next = min(self._next, moment.mono + wait)
 
     def closed(self, peer: bytes, moment: Moment) -> None:
@@ -368,11 +371,17 @@ class Directory:
             self.peers.judge(peer, GOOD, moment.date)
         elif ending in (Ending.UNEQUAL, Ending.LIED):
             self._blame(peer, UNEQUAL if ending is Ending.UNEQUAL else LIE, moment)
+        if friend.once and peer in self._friends:
+            # Who was cut off from half of the net and found other peers meanwhile hears of the others by this alone.
+            self._part(peer, moment)
+
+    def _part(self, peer: bytes, moment: Moment) -> None:
+        self.closed(peer, moment)
+        self._jobs.append(Leave(peer))
 
     def _blame(self, peer: bytes, points: float, moment: Moment) -> None:
         if not self.peers.judge(peer, points, moment.date) and peer in self._friends:
-            self.closed(peer, moment)
-            self._jobs.append(Leave(peer))
+            self._part(peer, moment)
 
     def _mentions(self) -> None:
         self._jobs += (Mention(peer, body) for peer, body in self.flood.outgoing())

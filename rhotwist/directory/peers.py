@@ -8,6 +8,7 @@ USENIX Security 2015).
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -25,7 +26,8 @@ BAD = -8.0
 BEST = 8.0
 HALF = 86_400.0
 """Seconds in which a score halves: blame is forgotten in days, and so is merit."""
-DAY = 86_400.0
+LONGEST = 3_600.0
+"""Seconds after which a node that did not answer is tried again at the latest."""
 ALONE = 3
 """Others that must agree against one."""
 
@@ -54,11 +56,19 @@ class Known:
 
 @attrs.frozen
 class Connect:
-    """Open a session with that node, then ``opened`` or ``failed``. feel: only to see whether it answers."""
+    """Open a session with that node, then ``opened`` or ``failed``. feel: to see it answer, and for one comparison."""
 
     key: bytes
     place: bytes
     feel: bool = False
+
+
+class Use(enum.Enum):
+    """What a session that was opened is for: to be kept, to be left after one comparison, to be left."""
+
+    KEPT = 1
+    ONCE = 2
+    NONE = 3
 
 
 @attrs.define
@@ -142,22 +152,21 @@ class Peers:
     def __contains__(self, key: bytes) -> bool:
         return key in self._out or key in self._in
 
-    def opened(self, key: bytes, place: bytes, mono: float, date: int) -> bool:
-        """A session is open; whether to keep it. A place that we did not dial counts as a visit."""
+    def opened(self, key: bytes, place: bytes, mono: float, date: int) -> Use:
+        """A session is open. A place that we did not dial counts as a visit."""
         feel = self._dialling.pop(key, None)
         if key in self:
-            return True
+            return Use.KEPT
         if feel is None:
             if len(self._in) >= self._limits.peers_in or self.score(key, date) <= BAD:
-                return False
+                return Use.NONE
             self._in[key] = None
-            return True
+            return Use.KEPT
         self._answered(key, place, mono, date)
         if feel or len(self._out) >= self._limits.peers_out:
-            return False
-        self._in.pop(key, None)
+            return Use.ONCE
         self._out[key] = place
-        return True
+        return Use.KEPT
 
     def closed(self, key: bytes, mono: float) -> None:
         """The session is gone; the place is free."""
@@ -207,7 +216,7 @@ class Peers:
         chosen += (self._dial(oldest, True) for oldest in list(self._newcomers) if self._free(oldest, mono, date))
         if self._feel_at <= mono:
             self._feel_at = mono + self._limits.feel_every
-            felt = self._random(self._untried_of, mono, date)
+            felt = self._random(self._everybody(), mono, date)
             if felt is not None:
                 chosen.append(self._dial(felt, True))
         return chosen
@@ -226,20 +235,33 @@ class Peers:
             node = self._node(key)
             if node is not None:
                 used[crowd_of(node.place)] += 1
-        tried: dict[bytes, dict[bytes, None]] = {}
-        for key, node in self._tried.items():
-            tried.setdefault(crowd_of(node.place), {})[key] = None
+        tried = self._tried_of()
         # Half of the places go to nodes that have answered before, so that newcomers alone never fill them.
         groups = [tried, self._untried_of]
         if self._rng(1)[0] & 1:
             groups.reverse()
-        for most in range(self._limits.peers_crowd):
+        # A second of one neighbourhood only while we know too few: who waits long enough would have two of each of his.
+        going = sum(not feel for feel in self._dialling.values())
+        few = len(self._out) + going < self._limits.peers_out // 2
+        for most in range(self._limits.peers_crowd if few else 1):
             for crowds in groups:
                 open_ = {crowd: keys for crowd, keys in crowds.items() if used[crowd] <= most}
                 found = self._random(open_, mono, date)
                 if found is not None:
                     return found
         return None
+
+    def _tried_of(self) -> dict[bytes, dict[bytes, None]]:
+        crowds: dict[bytes, dict[bytes, None]] = {}
+        for key, node in self._tried.items():
+            crowds.setdefault(crowd_of(node.place), {})[key] = None
+        return crowds
+
+    def _everybody(self) -> dict[bytes, dict[bytes, None]]:
+        crowds = self._tried_of()
+        for crowd, keys in self._untried_of.items():
+            crowds[crowd] = crowds.get(crowd, {}) | keys
+        return crowds
 
     def _random(self, crowds: Mapping[bytes, Mapping[bytes, None]], mono: float, date: int) -> bytes | None:
         """A node that may be dialled, of a random neighbourhood."""
@@ -284,7 +306,7 @@ class Peers:
     def _rest(self, key: bytes, mono: float) -> None:
         node = self._node(key)
         if node is not None:
-            node.pause = min(max(2 * node.pause, self._limits.peers_again), DAY)
+            node.pause = min(max(2 * node.pause, self._limits.peers_again), LONGEST)
             node.again = mono + node.pause
 
     def _forget_untried(self, key: bytes) -> None:

@@ -49,8 +49,9 @@ class DirectoryHost:
         self._do: dict[type, Callable[[Any], object]] = {
             jobs.Ask: self._ask, jobs.Mention: self._mention, jobs.Answer: self._settle, jobs.Judge: self._judge,
             jobs.Keep: self._keep, jobs.Purge: lambda job: self.tree.purge(job.epoch), Connect: self._connect,
-            jobs.Leave: lambda _: None,
+            jobs.Leave: self._leave,
         }  # fmt: skip
+        host.store["directory"] = self
         self.act()
 
     # --- what a test does with it
@@ -155,6 +156,13 @@ class DirectoryHost:
                 self.act()
 
         outcome.watch(done)
+
+    def _leave(self, job: jobs.Leave) -> None:
+        """The session ends, as the peer sees too."""
+        for machine in self.host.network.machines.values():
+            other = machine.store.get("directory")
+            if other is not None and other.host.public == job.peer:
+                other.directory.closed(self.host.public, other.host.moment())
 
     # --- what peers want
 

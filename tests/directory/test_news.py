@@ -110,7 +110,7 @@ class PartitionTests(SeededTestCase):
                     host.publish(fresh(network, hosts[0], 3)[: 1 + number % 3])
                 network.run(90)
                 network.heal()
-            network.run(900, until=lambda hosts=hosts: len({host.tree.root for host in hosts}) == 1)
+            network.run(1_800, until=lambda hosts=hosts: len({host.tree.root for host in hosts}) == 1)
             self.assertEqual(1, len({host.tree.root for host in hosts}))
             self.assertGreater(hosts[0].tree.total, len(hosts))
 

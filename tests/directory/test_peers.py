@@ -8,7 +8,7 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
-from rhotwist.directory.peers import BAD, HALF, TRIED_CROWD, UNTRIED_CROWD, Connect, Peers, alone, crowd_of
+from rhotwist.directory.peers import BAD, HALF, TRIED_CROWD, UNTRIED_CROWD, Connect, Peers, Use, alone, crowd_of
 from rhotwist.limits import Limits
 from rhotwist.testing import SeededTestCase
 
@@ -52,12 +52,14 @@ class ChoiceTests(SynchronousTestCase):
         self.assertEqual(8, len(some.out))
         self.assertEqual([1] * 8, list(Counter(crowd_of(connect.place) for connect in dialled).values()))
 
-    def test_two_of_a_neighbourhood_where_there_is_none_and_never_three(self) -> None:
-        some = peers()
-        for number in range(90):
-            some.learn(key(number), place(number % 3, number))
-        self.fill(some)
-        self.assertEqual(6, len(some.out))
+    def test_two_of_a_neighbourhood_where_there_is_none_up_to_half_the_places_and_never_three(self) -> None:
+        for crowds, kept in ((1, 2), (3, 4), (5, 5)):
+            some = peers(feel_every=1e9)
+            some.choose(0.0, 0)
+            for number in range(90):
+                some.learn(key(number), place(number % crowds, number))
+            self.fill(some)
+            self.assertEqual(kept, len(some.out))
 
     def test_neighbourhoods_are_sixteen_bits_thirty_two_of_ipv6_and_an_onion_service(self) -> None:
         self.assertEqual(crowd_of(place(5, 1)), crowd_of(place(5, 9_999)))
@@ -100,7 +102,7 @@ class ChoiceTests(SynchronousTestCase):
             for connect in some.choose(60.0 * minute, 0):
                 tried.append(minute)
                 some.failed(connect.key, 60.0 * minute, 0)
-        self.assertEqual([0, 1, 3, 7, 15, 31, 63, 127], tried)
+        self.assertEqual([0, 1, 3, 7, 15, 31, 63, 123, 183], tried)
 
     def test_a_lost_peer_makes_a_free_place(self) -> None:
         some = peers()
@@ -116,9 +118,10 @@ class ChoiceTests(SynchronousTestCase):
     def test_visitors_are_taken_up_to_a_number_and_whoever_behaved_badly_is_not(self) -> None:
         some = peers(peers_in=3)
         some.judge(key(0), BAD, 0)
-        self.assertEqual([False, True, True, True, False], [some.opened(key(n), place(n), 0.0, 0) for n in range(5)])
+        uses = [some.opened(key(n), place(n), 0.0, 0) for n in range(5)]
+        self.assertEqual([Use.NONE, Use.KEPT, Use.KEPT, Use.KEPT, Use.NONE], uses)
         some.closed(key(1), 0.0)
-        self.assertTrue(some.opened(key(4), place(4), 0.0, 0))
+        self.assertIs(Use.KEPT, some.opened(key(4), place(4), 0.0, 0))
         self.assertEqual((), some.out)
 
 
@@ -133,7 +136,7 @@ class MemoryTests(SynchronousTestCase):
         after = peers()
         after.load(some.kept())
         self.assertEqual([], after.choose(1e6, 0))
-        self.assertFalse(after.opened(key(1), place(1), 1e6, 0))
+        self.assertIs(Use.NONE, after.opened(key(1), place(1), 1e6, 0))
         self.assertEqual(BAD, after.score(key(1), int(HALF)))
         self.assertEqual([key(1)], [connect.key for connect in after.choose(1e6, int(HALF) + 60)])
 
@@ -142,16 +145,20 @@ class MemoryTests(SynchronousTestCase):
             some = peers(peers_out=0, feel_every=1.0)
             for number in range(TRIED_CROWD + 1):
                 some.learn(key(number), place(1, number))
-                [connect] = some.choose(2.0 * number, 0)
-                self.assertTrue(connect.feel)
-                self.assertFalse(some.opened(connect.key, connect.place, 2.0 * number, 0))
+            mono = 0.0
+            while not some._newcomers:
+                mono += 2.0
+                for connect in some.choose(mono, 0):
+                    self.assertTrue(connect.feel)
+                    self.assertIs(Use.ONCE, some.opened(connect.key, connect.place, mono, 0))
             self.assertEqual(TRIED_CROWD, len(some.kept()))
-            oldest, newcomer = key(0), key(TRIED_CROWD)
-            self.assertIn(Connect(oldest, place(1, 0), True), some.choose(99.0, 0))
+            [(oldest, newcomer)] = some._newcomers.items()
+            dialled = {connect.key: connect for connect in some.choose(mono + 9.0, 0)}[oldest]
+            self.assertTrue(dialled.feel)
             if alive:
-                some.opened(oldest, place(1, 0), 99.0, 0)
+                some.opened(oldest, dialled.place, mono + 9.0, 0)
             else:
-                some.failed(oldest, 99.0, 0)
+                some.failed(oldest, mono + 9.0, 0)
             known = {one.key for one in some.kept()}
             self.assertEqual((alive, not alive), (oldest in known, newcomer in known))
 
