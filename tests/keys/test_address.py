@@ -32,7 +32,7 @@ class Addresses(SynchronousTestCase):
 
     def test_every_vector_of_the_spec_page_holds(self) -> None:
         page = vectors("addresses.md")
-        self.assertEqual(len(page), 8)
+        self.assertEqual(len(page), 9)
         self.assertEqual(page["node address"], TEXT)
         self.assertEqual(page["node key"], KEY.hex())
         self.assertEqual(parse_address(page["wallet address"]), Address(WALLET, bytes.fromhex(page["wallet key"])))

@@ -244,6 +244,14 @@ class AnswerTests(TalksCase):
         for source in (self.bob.key, bytes(32)):
             self.assertEqual(RefusalCode.BAD_BODY, self.refusal(TalkRootAt(address=0), source=source).code)
 
+    def test_a_record_is_taken_from_its_author_alone(self) -> None:
+        [said], [own] = self.say(self.ann, "hi"), self.say(self.bob, "mine")
+        for wrong, why in ((attrs.evolve(said, text="ho"), "signature"), (own, "receiver's own")):
+            refused = self.refusal(wrong)
+            self.assertEqual(RefusalCode.BAD_BODY, refused.code)
+            self.assertIn(why, str(refused))
+        self.assertEqual([], self.bob.texts())
+
     def test_records_that_do_not_hold_are_refused_whole(self) -> None:
         good, bad = (said.encode() for said in self.say(self.ann, "good", "bad"))
         for wrong in (bad[:-1] + bytes([bad[-1] ^ 1]), b"short"):

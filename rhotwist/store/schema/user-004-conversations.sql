@@ -1,7 +1,7 @@
 -- What was said between two wallets: of each conversation every record that is held, of whichever author.
 
 CREATE TABLE conversation (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,                 -- counts them in the order in which they began here
     name BLOB NOT NULL UNIQUE               -- SHA-256("rho/conv/1", lower key, higher key)
         CHECK (length(name) = 32),
     lower BLOB NOT NULL                     -- the wallet with the lower key: an Ed25519 key
@@ -14,7 +14,8 @@ CREATE TABLE conversation (
 ) STRICT;
 
 CREATE TABLE said (
-    conversation INTEGER NOT NULL REFERENCES conversation (id),
+    conversation INTEGER NOT NULL           -- the row of the conversation that it belongs to
+        REFERENCES conversation (id),
     address BLOB NOT NULL                   -- u64, big-endian: the author's bit and his own count, from 0
         CHECK (length(address) = 8),
     hash BLOB NOT NULL                      -- the record's hash; two at one address are a fork, and both are kept
