@@ -45,6 +45,7 @@ LABELS: dict[bytes, str] = {
     b"rho/pair/1": "mark of a pair of keys",
     b"rho/conv/1": "identifier of a conversation",
     b"rho/said/1": "one thing said in a conversation",
+    b"rho/talk/1": "proof of what a conversation came to",
     b"rho/authority/1": "leave to speak or receive for a wallet",
     b"rho/rec/1": "directory record",
     b"rho/work/1": "work behind a record",

@@ -34,6 +34,7 @@ LEFT_OUT = {
     "test_nacks_of_everything_draw_no_more_than_three_times_the_object": "speaks of packets",
     "test_whoever_acknowledges_what_was_never_sent_gets_nothing_more": "speaks of packets; test_recording.py has it",
     "test_progress_counts_what_has_arrived_and_ends_at_all": "counts on progress by packets; a record has pieces",
+    "test_objects_begun_together_take_turns_and_the_oldest_has_two": "records go one after the other",
     "test_small_packets_overtake": "a record under way is not interrupted: docs/spec/stream.md",
     "test_a_client_that_forges_its_own_finish_gets_a_quarter_of_a_core_and_no_more": "sends 5,000 forged datagrams",
     "test_no_flip_is_accepted": "hands single datagrams to the node; test_streams.py flips the bits of frames",
