@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -242,6 +243,19 @@ class HoldingsTests(DirectoryCase):
         future.cancel()
         self.assertEqual((directory.count(), directory.standing([record(10).address])), (5, [None]))
         stopper.release()
+
+    def test_whoever_waits_for_a_batch_finds_it_done(self) -> None:
+        directory = self.open()
+        seen: list[int] = []
+        settle = Future.set_result
+
+        def watched(future: Any, result: Any) -> None:
+            seen.append(directory.state.count)
+            settle(future, result)
+
+        self.patch(Future, "set_result", watched)
+        directory.apply([put(record(1))]).result(SECONDS)
+        self.assertEqual(seen[-1:], [1])
 
     def test_admission_over_it_comes_to_the_same_tree_as_over_a_dict(self) -> None:
         directory, model = self.open(), MemoryHoldings()
