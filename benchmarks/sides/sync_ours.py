@@ -63,9 +63,11 @@ class Pair:
         self.reactor = reactor
         self.one, self.other = Counted(reactor), Counted(reactor)
         self.ours, self.theirs = MemoryReplica(b"ours----", 1), MemoryReplica(b"theirs--", 1)
-        self.common = [record(number) for number in range(count)]
+        common = [record(number) for number in range(count)]
         for tree in (self.ours, self.theirs):
-            tree.put(self.common)
+            tree.put(common)
+        self.common = {one.address for one in common}
+        self.items = sorted((one.issued, one.leaf) for one in common)
         for request in messages.REQUESTS:
             self.other.node.answer(request, self._serve)
         self.other.core.admit(self.one.core.public)
@@ -96,9 +98,16 @@ class Pair:
 
     def equal(self) -> None:
         """Back to what both have."""
-        kept = {one.address for one in self.common}
         for tree in (self.ours, self.theirs):
-            tree.take_out([address for address in tree.held.records if address not in kept])
+            tree.take_out(list(tree.held.records.keys() - self.common))
+
+    def rival(self) -> tuple[int, int, int]:
+        """What negentropy makes of the same two sets."""
+        sides = []
+        for tree in (self.ours, self.theirs):
+            more = (tree.held.records[address] for address in tree.held.records.keys() - self.common)
+            sides.append([*self.items, *((one.issued, one.leaf) for one in more)])
+        return reconcile(*sides)
 
     def _serve(self, call: Any) -> Any:
         if isinstance(call.body, SyncGive):
@@ -157,10 +166,7 @@ async def run(reactor: Any, count: str, sets: str, *differences: str) -> None:
     for some in map(int, differences):
         for _ in range(int(sets)):
             pair.differ(some)
-            items = [
-                [(one.issued, one.leaf) for one in tree.held.records.values()] for tree in (pair.ours, pair.theirs)
-            ]
-            size, trips, found = reconcile(*items)
+            size, trips, found = pair.rival()
             if found != some:
                 raise RuntimeError(f"negentropy found {found} of {some}")
             line = await pair.compare()

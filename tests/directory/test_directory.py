@@ -161,6 +161,7 @@ class ComparingTests(SynchronousTestCase):
         asked = self.run_sync(stage, theirs, 1.0)
         self.assertEqual([SyncHello, SyncGive], [type(request) for request in asked])
         self.assertEqual((3, stage.tree.root), (theirs.total, theirs.root))
+        self.assertEqual((3, theirs.root), stage.directory._friends[PEERS[0]].view)
         self.assertEqual([], self.run_sync(stage, theirs, 60.0))
         self.assertEqual([SyncHello], [type(request) for request in self.run_sync(stage, theirs, 62.0)])
 
