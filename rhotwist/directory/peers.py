@@ -111,7 +111,7 @@ class Peers:
 
     def kept(self) -> list[Known]:
         """What to keep for the next run, those who are peers now and have the best scores marked."""
-        best = sorted(self._out.keys() & self._tried.keys(), key=lambda key: -self._tried[key].score)
+        best = sorted((key for key in self._out if key in self._tried), key=lambda key: -self._tried[key].score)
         marked = set(best[: self._limits.peers_kept])
         return [Known(key, it.place, it.score, it.date, key in marked) for key, it in self._tried.items()]
 
