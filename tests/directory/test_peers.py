@@ -216,11 +216,12 @@ class EclipseTests(SeededTestCase):
             for one in some.out:
                 if not up[one] and one.startswith(b"honest"):
                     some.closed(one, mono)
-            for connect in some.choose(mono, int(mono)):
-                if up[connect.key] or connect.key.startswith(b"attacker"):
-                    some.opened(connect.key, connect.place, mono, int(mono))
-                else:
-                    some.failed(connect.key, mono, int(mono))
+            for half in (mono, mono + 30):  # a connect is given up after half a minute, and others are tried then
+                for connect in some.choose(half, int(half)):
+                    if up[connect.key] or connect.key.startswith(b"attacker"):
+                        some.opened(connect.key, connect.place, half, int(half))
+                    else:
+                        some.failed(connect.key, half, int(half))
             if minute == 720:  # a restart at noon
                 kept, some = some.kept(), Peers(OWN, Limits(), noise.randbytes)
                 some.load(kept)
