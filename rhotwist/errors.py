@@ -156,6 +156,10 @@ class NewerSchema(StoreError):
     """The database was written by a newer rhotwist. It was not touched."""
 
 
+class DamagedStore(StoreError):
+    """What is stored does not fit its own hashes: it is refused, and named."""
+
+
 class DiskFull(StoreError):
     """No room. Nothing of the operation was stored."""
 

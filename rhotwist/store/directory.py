@@ -1,0 +1,238 @@
+"""The directory on disk: what stands at an address, what came since, and batches that change it.
+
+One thread writes (``Database``). The reactor asks for what is one look-up away and gets it at once, from a snapshot;
+what needs the tree is a question that the writer's thread answers between its changes, so it sees one root. Whatever is
+read was hashed: damage is named, never given out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import attrs
+
+from rhotwist.directory.admission import Put, Standing
+from rhotwist.directory.merge import join
+from rhotwist.directory.record import Record, address_of
+from rhotwist.errors import Closed, DamagedStore
+from rhotwist.moment import Rng
+from rhotwist.store import records
+from rhotwist.store.audit import Audit, audit
+from rhotwist.store.database import Database
+from rhotwist.store.replica import Rebuilt, Replica, State, View
+from rhotwist.tree.sketch import CELLS_MOST
+
+R = TypeVar("R")
+Made = TypeVar("Made", State, Rebuilt)
+KIND = "machine"
+"""The kind of database that holds it."""
+
+_STANDS = "SELECT 1 FROM leaf WHERE address = ?"
+_SINCE = "SELECT seq, body, signature, nonce, sum FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+_SEQ = "SELECT coalesce(max(seq), 0) FROM step"
+_NAME = "SELECT address FROM leaf WHERE seq = ?"
+
+
+@attrs.frozen
+class Page:
+    """Encoded records of the journal in their order, and the cursor behind them; damaged are addresses of others."""
+
+    records: tuple[bytes, ...] = attrs.field(repr=False)
+    cursor: int
+    damaged: tuple[bytes, ...] = ()
+
+
+class Directory:
+    """The directory in an open database of kind ``KIND``. Futures fail as ``Database.submit`` says.
+
+    opened fires with the first state, within 150 ms for a million leaves; it fails with DamagedStore, as everything
+    that needs the tree does then, until ``rebuild``. Batches of 300 records keep the writer's queue short.
+    It fits ``rhotwist.directory.admission.Holdings``: what was applied counts at once, what failed no longer. After
+    a failure, and after ``purge``, ``rebuild`` and ``pin``, the admission has to ``forget``.
+    reference, cells: as ``Replica``.
+    """
+
+    def __init__(
+        self, database: Database, rng: Rng, *, reference: bool = False, cells: int = CELLS_MOST
+    ) -> None:
+        self._database = database
+        self._replica = Replica(rng, reference=reference, cells=cells)
+        self._behind = ThreadPoolExecutor(1, "directory audit")
+        self._gate = threading.Lock()
+        self._state = State()
+        self._ahead: dict[bytes, tuple[object, Standing | None]] = {}
+        self._more = 0
+        self.opened: Future[State] = self._change(self._replica.follow)
+
+    def close(self) -> None:
+        """Wait for an audit under way. The database is closed by whoever opened it, afterwards."""
+        self._behind.shutdown()
+
+    # --- what it is
+
+    @property
+    def state(self) -> State:
+        """What is committed, as one value: journal, day, count and root."""
+        return self._state
+
+    @property
+    def root(self) -> bytes:
+        """The root of what is committed."""
+        return self._state.root
+
+    @property
+    def epoch(self) -> int:
+        """The day whose tree that is."""
+        return self._state.epoch
+
+    def lookup(self, *keys: bytes) -> Record | None:
+        """The record that stands for a key, in the tree or beside it; for master and subordinate their delegation.
+
+        25 µs. Raises DamagedStore, StoreError.
+        """
+        address = address_of(*keys)
+
+        def work(connection: sqlite3.Connection) -> Record | None:
+            shared, local = records.in_tree(connection, address), records.beside(connection, address)
+            return join(shared, local) if shared is not None and local is not None else shared or local
+
+        return self._database.read(work)
+
+    def record(self, address: bytes) -> Record | None:
+        """The record at an address of the tree. Raises DamagedStore, StoreError."""
+        return self._database.read(lambda connection: records.in_tree(connection, address))
+
+    def since(self, cursor: int, most: int) -> Page:
+        """The next records of the journal behind a cursor, at most so many. Raises StoreError."""
+
+        def work(connection: sqlite3.Connection) -> Page:
+            last = connection.execute(_SEQ).fetchone()[0]
+            rows = connection.execute(_SINCE, (cursor, last, most)).fetchall()
+            found, damaged = [], []
+            for seq, *row in rows:
+                data = records.whole(row)
+                if data is not None:
+                    found.append(data)
+                else:
+                    damaged += [name for (name,) in connection.execute(_NAME, (seq,))]
+            return Page(tuple(found), rows[-1][0] if len(rows) == most else max(cursor, last), tuple(damaged))
+
+        return self._database.read(work)
+
+    def ask(self, question: Callable[[View], R]) -> Future[R]:
+        """Put a question to the tree. It runs in the writer's thread and must not keep the view."""
+        return self._database.submit(lambda connection: question(self._replica.view(connection)))
+
+    # --- Holdings
+
+    def standing(self, addresses: Sequence[bytes]) -> Sequence[Standing | None]:
+        """What stands at each of these addresses; nothing where it is damaged, so that a whole copy is welcome."""
+        return self._database.read(lambda connection: [self._standing(connection, address) for address in addresses])
+
+    def count(self) -> int:
+        """How many addresses are in the tree, pinned ones aside."""
+        with self._gate:
+            return self._state.count - self._state.pinned + self._more
+
+    def addresses(self) -> Iterable[bytes]:
+        """Those addresses; a second for two million."""
+        with self._gate:
+            ahead = {address: standing is not None for address, (_, standing) in self._ahead.items()}
+        for (address,) in self._database.read(lambda c: c.execute("SELECT address FROM leaf").fetchall()):
+            if ahead.pop(address, True) and not self.pinned(address):
+                yield address
+        yield from (address for address, stands in ahead.items() if stands and not self.pinned(address))
+
+    def pinned(self, address: bytes) -> bool:
+        """Whether an address is pinned."""
+        return address in self._state.pins
+
+    def _standing(self, connection: sqlite3.Connection, address: bytes) -> Standing | None:
+        ahead = self._ahead.get(address)
+        if ahead is not None:
+            return ahead[1]
+        try:
+            record = records.in_tree(connection, address)
+        except DamagedStore:
+            return None
+        return None if record is None else Standing(record.issued, record.hash, record.nonce)
+
+    # --- what changes
+
+    def apply(self, puts: Sequence[Put], removed: Iterable[bytes] = ()) -> Future[State]:
+        """Do what ``Admission.settle`` came to, whole or not at all."""
+        removed = tuple(removed)
+        ahead: dict[bytes, Standing | None] = dict.fromkeys(removed)
+        for put in puts:
+            if not put.local:
+                ahead[put.address] = Standing(put.record.issued, put.record.hash, put.record.nonce)
+        mark = object()
+        more = self._database.read(lambda connection: self._growth(connection, ahead))
+        with self._gate:
+            self._more += more
+            self._ahead.update((address, (mark, standing)) for address, standing in ahead.items())
+
+        def settle() -> None:
+            self._more -= more
+            for address in ahead:
+                if self._ahead.get(address, (None, None))[0] is mark:
+                    del self._ahead[address]
+
+        return self._change(lambda connection: self._replica.apply(connection, puts, removed), settle=settle)
+
+    def purge(self, epoch: int) -> Future[State]:
+        """Make it the tree of a day, at its start. 20 µs for each record that expired."""
+        return self._change(lambda connection: self._replica.purge(connection, epoch))
+
+    def pin(self, address: bytes, pinned: bool = True) -> Future[State]:
+        """Pin the address of a contact, or no longer."""
+        return self._change(lambda connection: self._replica.pin(connection, address, pinned))
+
+    def audit(self, whole: bool = False) -> Future[Audit]:
+        """Look it over, in a thread of its own: 2 s for a million leaves; whole: every record too, 20 s.
+
+        Fails with StoreError where SQLite cannot read the file: then it is to be moved away, and filled by peers anew.
+        """
+        return self._behind.submit(self._database.read, lambda connection: audit(connection, whole))
+
+    def rebuild(self, epoch: int) -> Future[Rebuilt]:
+        """Make everything anew from the records that are whole, as the tree of a day. Tells what is lost."""
+        return self._change(lambda connection: self._replica.rebuild(connection, epoch))
+
+    def _change(
+        self, work: Callable[[sqlite3.Connection], Made], settle: Callable[[], None] = lambda: None
+    ) -> Future[Made]:
+        """Submit a change. Once it is committed its state is what we are; settle is called then, or when it failed."""
+
+        def done(future: Future[Made]) -> None:
+            with self._gate:
+                settle()
+                if not future.cancelled() and future.exception() is None:
+                    self._state = _state(future.result())
+
+        try:
+            future = self._database.submit(work)
+        except Closed:
+            with self._gate:
+                settle()
+            raise
+        future.add_done_callback(done)
+        return future
+
+    def _growth(self, connection: sqlite3.Connection, ahead: dict[bytes, Standing | None]) -> int:
+        """By how many addresses, pinned ones aside, the tree will have more."""
+        more = 0
+        for address, standing in ahead.items():
+            if not self.pinned(address):
+                held = self._ahead.get(address)
+                stands = connection.execute(_STANDS, (address,)).fetchone() if held is None else held[1]
+                more += (standing is not None) - (stands is not None)
+        return more
+
+
+def _state(made: State | Rebuilt) -> State:
+    return made.state if isinstance(made, Rebuilt) else made
