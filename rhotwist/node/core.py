@@ -25,6 +25,7 @@ from rhotwist.node.connecting import Connecting
 from rhotwist.node.digest import digest
 from rhotwist.node.jobs import Admit, Admitted, Call, Job, Solve
 from rhotwist.node.knowing import Knowing
+from rhotwist.node.mentioning import Mentioning
 from rhotwist.node.objects import Objects
 from rhotwist.node.state import Ask, Dialing, Sibling, State
 from rhotwist.node.streams import Streams
@@ -42,7 +43,7 @@ _LEAST_SMALL = HEADER + TAG_SIZE
 _SMALL, _OBJECT, _ANSWERED, _SAID = SMALL, OBJECT, Answered, Said
 
 
-class Node(Knowing, Connecting):
+class Node(Knowing, Mentioning, Connecting):
     """The sans-I/O core of one process: one Ed25519 key, any number of sessions.
 
     order are the cipher suites it offers and takes, best first. shared are the stateless secrets it has in common with

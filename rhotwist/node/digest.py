@@ -26,7 +26,7 @@ def digest(state: State) -> bytes:
     parts.append(sorted((path, stream.ours, stream.proven) for path, stream in state.streams.by_path.items()))
     bulk = sorted((path, list(chain(*trains))) for path, trains in state.bulk.items())
     parts.append([bulk, sorted(state.peers), sorted(state.watched), state.object_bytes])
-    parts.append(len(state.jobs))
+    parts.append([len(state.jobs), sorted(state.heeded)])
     parts.append(sorted((code, len(asks)) for code, asks in state.unproven.items()))
     return hashlib.sha256(repr(parts).encode() + state.gate.digest()).digest()
 

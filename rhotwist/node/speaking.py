@@ -11,6 +11,7 @@ from rhotwist.link.session import Session
 from rhotwist.moment import Moment
 from rhotwist.node import giving, opening, sent_on, taking
 from rhotwist.node.asking import lose
+from rhotwist.node.mentioning import mentioned
 from rhotwist.node.state import State
 from rhotwist.secret import ratchet
 from rhotwist.wire.datagram import Path
@@ -22,7 +23,8 @@ def heard(state: State, session: Session, frame: Control, path: Path, moment: Mo
     """Act on a control message. Raises BadPacket for one that is unknown, malformed or out of place."""
     schema = messages.CONTROL.get(frame.schema)
     if schema is None:
-        raise BadPacket("control")
+        mentioned(state, session, frame, path)
+        return
     _ANSWERS[schema](state, session, schema.decode(frame.body), path, moment)
 
 

@@ -157,6 +157,7 @@ class State:
         )
         self.vocabulary = Vocabulary()
         self.handled: dict[int, type[Schema]] = {}
+        self.heeded: dict[int, type[Schema]] = {}
         self.wallets: dict[bytes, SeedKey] = {}
         #: Address tokens by who was given them and by whom: two identities never show one server the same token.
         self.tokens: dict[Pair, bytes] = {}

@@ -31,8 +31,8 @@ from rhotwist.secret.suite import aead
 from rhotwist.secret.window import fresh, mark
 from rhotwist.wire.packet import HEADER, SMALL, TAG_SIZE
 
-#: Uses of an epoch's keys. 3 belongs to the directory.
-USE_SMALL, USE_STREAM = 1, 2
+#: Uses of an epoch's keys.
+USE_SMALL, USE_STREAM, USE_DIRECTORY = 1, 2, 3
 
 _HEADER = Struct("!QI")
 _PAD = bytes(6)  # with the header's counter u48: the 12 bytes of a nonce
@@ -68,7 +68,8 @@ class PacketSeal:
 
     __slots__ = (
         "_before", "_encrypt", "_initiator", "_keys", "_last", "_next", "_open_head", "_decrypt", "_seals_max", "_seen",
-        "_send_head", "_start", "_suite", "epoch", "newest", "own_code", "peer_code", "pieces", "sent", "turned",
+        "_send_head", "_start", "_suite", "epoch", "fingerprint_key", "newest", "own_code", "peer_code", "pieces",
+        "sent", "turned",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +83,8 @@ class PacketSeal:
         self._initiator = keys.initiator
         self._seals_max = seals_max
         self._keys: bytearray | None = self._expand(keys.root)
+        #: Of the first epoch, for as long as the session lives: it keeps nothing secret, but nobody outside has it.
+        self.fingerprint_key = derive(keys.root, USE_DIRECTORY, 0)
         self._next: bytearray | None = None
         self._before: bytearray | None = None
         self._encrypt: _Cipher | None = None

@@ -43,6 +43,7 @@ class Host(Machine):
         self.work = work
         self._options = options
         self._handlers: dict[type[Schema], Callable[[Any], Any]] = {}
+        self._heeded: set[type[Schema]] = set()
         self._wallets: dict[bytes, SeedKey] = {}
         self._asked: dict[Event, Outcome[Any]] = {}
         self._watched: dict[Event, Callable[[int, int], Any]] = {}
@@ -94,6 +95,19 @@ class Host(Machine):
         self.node.tell(self._key(other), body, self.moment(), **self._found(other, how))
         self.act()
 
+    def heed(self, schema: type[Schema], handler: Callable[[Any], Any]) -> None:
+        """Have what others mention with this schema handled by ``handler(call)``, also after a restart."""
+        self._handlers[schema] = handler
+        self._heeded.add(schema)
+        if self.up:
+            self.node.heed(schema)
+
+    def mention(self, other: Host | bytes, body: Schema) -> bool:
+        """``Node.mention``."""
+        done = self.node.mention(self._key(other), body, self.moment())
+        self.act()
+        return done
+
     def ping(self, other: Host | bytes, **how: Any) -> Outcome[jobs.Reached]:
         """Ask whether another host is there and holds its key."""
         event = self.node.ping(self._key(other), self.moment(), **self._found(other, how))
@@ -136,7 +150,9 @@ class Host(Machine):
     def _make(self, _: Machine) -> Node:
         rng = self.network.chance(f"core/{self.name}/{self.life}").randbytes
         node = Node(self.key, limits=self.limits, rng=rng, **self._options)
-        for schema in self._handlers:
+        for schema in self._heeded:
+            node.heed(schema)
+        for schema in self._handlers.keys() - self._heeded:
             node.handle(schema, watch=schema in self._watchers)
         for key in self._wallets.values():
             node.add_wallet(key)

@@ -15,7 +15,9 @@ from typing import Any
 
 import attrs
 
-from rhotwist.directory import bundle, endpoints, record
+from rhotwist.directory import bundle, endpoints, parts, record
+from rhotwist.directory import messages as directory_messages
+from rhotwist.directory.replica import Entry
 from rhotwist.errors import BadAddress, BadArmour, BadPacket, BadWords, WalletFileError
 from rhotwist.keys import address, authority, wallet_file, words
 from rhotwist.keys.pair import SeedKey
@@ -257,6 +259,29 @@ def _read_record(data: bytes) -> object:
     return [endpoints.unpack(one).encode() for one in made.endpoints], made.leaf, made.signed
 
 
+def _parts_of(sizes: parts.Sizes) -> list[bytes]:
+    random = Random("parts")
+    prints = tuple(random.randbytes(sizes.fingerprint) for _ in range(16))
+    listed = tuple(
+        Entry(random.randbytes(sizes.address), number, random.randbytes(sizes.hash)) for number in range(3)
+    )
+    made = [
+        parts.Part(0, bytes(32), prints=prints), parts.Part(7, b"\2" + bytes(31), prints=prints[:8]),
+        parts.Part(20, b"ab\x10" + bytes(29), entries=listed), parts.Part(255, bytes(range(31)) + b"\2"),
+    ]  # fmt: skip
+    return [*(one.encode() for one in made), b"".join(one.encode() for one in made)]
+
+
+def _read_parts(sizes: parts.Sizes) -> Parse:
+    def parse(data: bytes) -> object:
+        found = parts.read_parts(data, sizes)
+        if b"".join(one.encode() for one in found) != data:
+            raise AssertionError("parts that are not their own bytes")
+        return [list(one.below()) for one in found]
+
+    return parse
+
+
 def _split_records(data: bytes) -> object:
     found = record.split(data)
     if b"".join(found) != data:
@@ -375,6 +400,17 @@ def _targets() -> dict[str, Target]:
         "directory.record.split": Target(
             _split_records, lambda: [*_records(), b"".join(_records())], (record.split, record._length)
         ),
+        "directory.parts.read_parts": Target(
+            _read_parts(parts.CUT), lambda: _parts_of(parts.CUT), (parts.read_parts, parts._pieces, parts._entry)
+        ),
+        "directory.parts.read_parts.whole": Target(
+            _read_parts(parts.WHOLE), lambda: _parts_of(parts.WHOLE), (parts.read_parts,)
+        ),
+        "directory.messages.read_pieces": Target(
+            lambda data: directory_messages.read_pieces(data, directory_messages.PREFIX),
+            lambda: [b"", b"aaaaa", b"aaaaabbbbbccccc"],
+            (directory_messages.read_pieces,),
+        ),
         "keys.authority.read_authority": Target(
             authority.read_authority, lambda: [data[2:-8] for data in _records()[-2:]], (authority.read_authority,)
         ),
@@ -403,6 +439,8 @@ def _targets() -> dict[str, Target]:
         found[f"wire.fields.{kind}"] = _field(field)
     for schema in schemas(messages):
         found[f"link.messages.{schema.schema_name}"] = _schema(schema)
+    for schema in schemas(directory_messages):
+        found[f"directory.messages.{schema.schema_name}"] = _schema(schema)
     for module in (live, live_node, live_objects, live_streams, tree_inputs):
         found |= {name: Target(*entry) for name, entry in module.TARGETS.items()}
     return dict(sorted(found.items()))

@@ -1,0 +1,422 @@
+"""The asking side of comparing two trees, until they are equal or it is known why not. Page: docs/spec/sync.md.
+
+    HELLO   ──roots equal──────────────────────────────> EQUAL
+      │     ──epochs differ────────────────────────────> OTHER_DAY
+      │     ──delta: records since our cursor──┐
+      │ cells decode there          CELLS: decode here; once more of them if they do not
+      v                                v
+    TRADE  <───────────────────────────┘     records come, records go
+      │ roots still differ, or no sketch decoded
+      v
+    WALK   parts of the trees by fingerprints of 8 bytes, to the leaves; records come and go
+      │ roots still differ
+      v
+    WHOLE  the same with whole hashes: nothing can hide                 roots still differ ──> UNEQUAL
+
+Requests go out and replies come in as values, and so do records: whoever drives this has them admitted as asked for
+and then calls ``settled``. Where a tree changed by something else meanwhile, unequal roots prove nothing: MOVED, and
+the next comparison tells. What a reply may cost is bounded: walking goes strictly deeper, and parts are paid for with
+records that move.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from rhotwist.directory.answering import AT_ONCE
+from rhotwist.directory.messages import (
+    CELLS,
+    PREFIX,
+    RECORDS_MOST,
+    WANTS_MOST,
+    Kind,
+    SyncAnswer,
+    SyncCells,
+    SyncGive,
+    SyncHello,
+    SyncMore,
+    SyncParts,
+    SyncRecords,
+    SyncTaken,
+    SyncWalk,
+    SyncWant,
+    filled,
+    pack_pieces,
+    read_pieces,
+)
+from rhotwist.directory.parts import CUT, WHOLE, Comparison, Part, read_parts
+from rhotwist.directory.record import split
+from rhotwist.directory.replica import Replica
+from rhotwist.errors import BadPacket
+from rhotwist.tree.sketch import CELLS_MOST, Cells, decode, read_cells, subtract
+from rhotwist.wire.schema import Request, Schema
+
+REQUESTS_MOST = 4_096
+"""Requests of one comparison."""
+PARTS_FIRST, PARTS_EACH, PARTS_MOST = 128, 8, 3_072
+"""Parts, said or heard, that a walk may cost before a record moves: the first, so many for each difference that was
+claimed, at most the last. An honest walk needs some three a difference in the largest tree."""
+PARTS_EARNED = 16
+"""Parts that a record which moves pays for."""
+ALIKE = 16
+"""Records more than were asked for that a reply may hold: those of other addresses that begin alike."""
+_MANY = 10_000
+
+
+class Stage(enum.Enum):
+    """Where a comparison stands."""
+
+    HELLO = 1
+    CELLS = 2
+    TRADE = 3
+    WALK = 4
+    WHOLE = 5
+    OVER = 6
+
+
+class Ending(enum.Enum):
+    """How it ended. LIED: a reply that no honest peer gives, or one that costs more than it brings."""
+
+    EQUAL = 1
+    OTHER_DAY = 2
+    MOVED = 3
+    UNEQUAL = 4
+    LIED = 5
+    BROKEN = 6
+
+
+@attrs.frozen
+class Mark:
+    """How far we have all that a peer's store has."""
+
+    store_id: bytes
+    cursor: int
+
+
+@attrs.define
+class Step:
+    """What is to be done next: requests to the peer, records to be admitted, all for one ``Sync.settled``; the end."""
+
+    asks: list[Request[Schema]] = attrs.Factory(list)
+    records: list[bytes] = attrs.Factory(list)
+    ending: Ending | None = None
+
+
+@attrs.frozen
+class Seen:
+    """What the peer last said of its tree."""
+
+    count: int
+    root: bytes
+    seq: int
+
+
+class Sync:
+    """One comparison with one peer. key is the session's, 32 bytes; mark, if the peer is one that comes back."""
+
+    def __init__(self, replica: Replica, key: bytes, mark: Mark | None = None) -> None:
+        self.stage = Stage.HELLO
+        #: What the peer last said of its tree, None before it said anything.
+        self.seen: Seen | None = None
+        #: Records that came and were new here.
+        self.new = 0
+        self._replica = replica
+        self._key = key
+        self._mark = mark
+        self._store = bytes(8)
+        self._open = 0  # requests without a reply, and batches of records that are not settled
+        self._requests = 0
+        self._credit = 0
+        self._claimed = 0
+        self._began = replica.seq
+        self._first: Seen | None = None
+        self._came = self._gone = self._taken = self._before = 0
+        self._cells = Cells((), ())
+        self._asked: dict[tuple[int, bytes], Part] = {}
+        self._queue: list[Part] = []
+        self._wanted: set[bytes] = set()
+        self._given: set[bytes] = set()
+
+    def begin(self, walk: bool = False) -> Step:
+        """The first request; walk: leave out the sketch."""
+        step = Step()
+        if walk:
+            self._claimed = _MANY
+            self._walk(Stage.WALK, step)
+        else:
+            self._hello(step)
+        return step
+
+    def heard(self, request: Request[Schema], reply: Schema) -> Step:
+        """A reply came to one of its requests."""
+        step = Step()
+        if self.stage is not Stage.OVER:
+            self._open -= 1
+            try:
+                move = _MOVES.get((self.stage, reply.kind if isinstance(reply, SyncAnswer) else type(reply)))
+                if move is None:
+                    raise BadPacket("place")
+                move(self, request, reply, step)
+            except BadPacket:
+                self._end(Ending.LIED, step)
+            self._go_on(step)
+        return step
+
+    def settled(self, new: int) -> Step:
+        """The records of one step were admitted, or not; so many are new in the tree."""
+        step = Step()
+        if self.stage is not Stage.OVER:
+            self._open -= 1
+            self.new += new
+            self._credit += PARTS_EARNED * new
+            self._go_on(step)
+        return step
+
+    def failed(self) -> Step:
+        """A request had no reply: that is the end."""
+        step = Step()
+        if self.stage is not Stage.OVER:
+            self._end(Ending.BROKEN, step)
+        return step
+
+    @property
+    def mark(self) -> Mark | None:
+        """What to begin with next time, once the trees were equal."""
+        return None if self.seen is None or self._store == bytes(8) else Mark(self._store, self.seen.seq)
+
+    # --- replies, by stage
+
+    def _same(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+        self._see(reply)
+        if reply.root != self._replica.root:
+            self._end(Ending.MOVED, step)  # ours changed while it was on its way
+        else:
+            self._end(Ending.EQUAL, step)
+
+    def _other_day(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+        self._end(Ending.OTHER_DAY, step)
+
+    def _delta(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+        mark = self._mark
+        if mark is None or reply.store != mark.store_id or not mark.cursor <= reply.until <= reply.seq:
+            raise BadPacket("delta")
+        if reply.until == mark.cursor and reply.records:
+            raise BadPacket("delta")
+        self._see(reply)
+        self._mark = Mark(mark.store_id, reply.until) if mark.cursor < reply.until < reply.seq else None
+        self._take(reply.records, step)
+
+    def _nothing(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+        if self._mark is None:
+            raise BadPacket("nothing")
+        self._see(reply)
+        self._mark = None
+
+    def _found(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+        if self._mark is not None:
+            raise BadPacket("found")
+        self._see(reply)
+        self.stage = Stage.TRADE
+        wants = read_pieces(reply.wants, PREFIX)
+        self._claimed = len(wants) + self._take(reply.records, step, CELLS + ALIKE)
+        self._give((one for prefix in wants for one in self._replica.records(prefix)), step)
+
+    def _more_cells(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+        if self._mark is not None:
+            raise BadPacket("cells")
+        self._see(reply)
+        self.stage = Stage.CELLS
+        self._sketch(reply.cells, step)
+
+    def _cells_again(self, _: Request[Schema], reply: SyncCells, step: Step) -> None:
+        if reply.cells:
+            self._sketch(reply.cells, step)
+        else:  # it keeps no more
+            self._claimed = _MANY
+            self._walk(Stage.WALK, step)
+
+    def _sketch(self, data: bytes, step: Step) -> None:
+        before, more = self._cells, read_cells(data)
+        cells = Cells(before.mixed + more.mixed, before.counts + more.counts)
+        size = len(cells.counts)
+        if size > CELLS_MOST:
+            raise BadPacket("cells")
+        found = decode(subtract(self._replica.cells(size), cells))
+        if found is not None:
+            self.stage = Stage.TRADE
+            self._claimed = len(found.ours) + len(found.theirs)
+            self._give((one for id in found.ours for one in self._replica.records(id[:PREFIX])), step)
+            self._want((id[:PREFIX] for id in found.theirs), step)
+        elif before.counts or size == CELLS_MOST:
+            self._claimed = _MANY
+            self._walk(Stage.WALK, step)
+        else:
+            # What was sent goes on being of use: a third more of the same sketch decodes nearly always.
+            self._cells = cells
+            self._ask(SyncMore(first=size, count=min(size // 3 + 1, CELLS_MOST - size)), step)
+
+    def _too_many(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+        self._see(reply)
+        self._claimed = _MANY
+        self._walk(Stage.WALK, step)
+
+    def _records(self, request: SyncWant, reply: SyncRecords, step: Step) -> None:
+        self._take(reply.records, step, len(request.wants) // PREFIX + ALIKE)
+
+    def _taken_there(self, _: Request[Schema], reply: SyncTaken, step: Step) -> None:
+        self._see(reply)
+        self._taken += reply.new
+
+    def _parts(self, _: Request[Schema], reply: SyncParts, step: Step) -> None:
+        self._see(reply)
+        sizes = WHOLE if self.stage is Stage.WHOLE else CUT
+        parts = read_parts(reply.parts, sizes)
+        for part in parts:
+            # Each part must lie right below one that was asked about, and comes once: so a walk ends.
+            if self._asked.pop((part.bits, part.prefix), None) is None:
+                raise BadPacket("part")
+        self._asked.clear()
+        self._pay(len(parts))
+        found = Comparison(self._replica, self._key, sizes).compare(parts)
+        self._queue += found.parts
+        self._pay(self._take(reply.records, step))
+        wants = read_pieces(reply.wants, PREFIX)
+        self._give((one for prefix in (*found.lacking, *wants) for one in self._replica.records(prefix)), step)
+        self._want(found.wants, step)
+        self._walk_on(step)
+
+    # --- what is asked
+
+    def _hello(self, step: Step) -> None:
+        replica, mark = self._replica, self._mark
+        cells = b"" if mark is not None else replica.cells(CELLS).encode()
+        self._ask(SyncHello(
+            epoch=replica.epoch, count=replica.total, root=replica.root, cells=cells,
+            store=bytes(8) if mark is None else mark.store_id, cursor=0 if mark is None else mark.cursor,
+        ), step)  # fmt: skip
+
+    def _walk(self, stage: Stage, step: Step) -> None:
+        self.stage = stage
+        self._credit = min(PARTS_MOST, PARTS_FIRST + PARTS_EACH * self._claimed)
+        self._wanted.clear()
+        self._given.clear()
+        self._queue = [self._comparison().part(0, bytes(32))]
+        self._walk_on(step)
+
+    def _walk_on(self, step: Step) -> None:
+        """Ask about the parts that were found last: what is deep is done first, so that few wait."""
+        asked, self._queue = self._queue[-AT_ONCE:], self._queue[:-AT_ONCE]
+        if not asked:
+            return
+        self._pay(len(asked))
+        for part in asked:
+            if part.prints:
+                self._asked.update(((part.bits + part.width, prefix), part) for prefix, _ in part.below())
+        encoded = b"".join(part.encode() for part in asked)
+        self._ask(SyncWalk(epoch=self._replica.epoch, whole=self.stage is Stage.WHOLE, parts=encoded), step)
+
+    def _want(self, prefixes: Iterable[bytes], step: Step) -> None:
+        fresh = sorted(set(prefixes) - self._wanted)
+        self._wanted.update(fresh)
+        for at in range(0, len(fresh), WANTS_MOST):
+            self._ask(SyncWant(wants=pack_pieces(fresh[at : at + WANTS_MOST])), step)
+
+    def _give(self, records: Iterable[bytes], step: Step) -> None:
+        fresh = [one for one in dict.fromkeys(records) if one not in self._given]
+        self._given.update(fresh)
+        self._gone += len(fresh)
+        self._credit += PARTS_EARNED * len(fresh)
+        for run in filled(fresh, RECORDS_MOST):
+            self._ask(SyncGive(records=b"".join(run)), step)
+
+    def _ask(self, request: Request[Schema], step: Step) -> None:
+        self._requests += 1
+        if self._requests > REQUESTS_MOST:
+            raise BadPacket("requests")
+        self._open += 1
+        step.asks.append(request)
+
+    # --- accounts
+
+    def _see(self, told: SyncAnswer | SyncTaken | SyncParts) -> None:
+        # Of replies that overtook each other the newest counts.
+        if self.seen is None or told.seq >= self.seen.seq:
+            self.seen = Seen(told.count, told.root, told.seq)
+        if self._first is None:
+            self._first = self.seen
+        if isinstance(told, SyncAnswer):
+            self._store = told.store
+
+    def _take(self, data: bytes, step: Step, most: int = RECORDS_MOST) -> int:
+        records = split(data)
+        if len(records) > most:
+            raise BadPacket("records")
+        if records:
+            if not step.records:
+                self._open += 1
+            step.records += records
+            self._came += len(records)
+        return len(records)
+
+    def _pay(self, parts: int) -> None:
+        self._credit -= parts
+        if self._credit < 0:
+            raise BadPacket("dear")
+
+    def _go_on(self, step: Step) -> None:
+        """All that was open is closed: compare the roots."""
+        if self._open or self.stage is Stage.OVER or self.seen is None or self._first is None:
+            return
+        if self.seen.root == self._replica.root:
+            self._end(Ending.EQUAL, step)
+        elif self.stage is Stage.HELLO:
+            if self.new == self._before:
+                self._mark = None  # a cursor that brings nothing new leads nowhere
+            self._before = self.new
+            self._hello(step)
+        elif (self._came or self._gone) and self._moved():
+            self._end(Ending.MOVED, step)
+        elif self.stage in _NEXT:
+            self._walk(_NEXT[self.stage], step)
+        else:
+            self._end(Ending.MOVED if self._moved() else Ending.UNEQUAL, step)
+
+    def _moved(self) -> bool:
+        """Whether a tree changed by more than this comparison moved, or something that moved was not new."""
+        if self.seen is None or self._first is None:
+            return True
+        ours = self._replica.seq - self._began == self.new == self._came
+        return not (ours and self.seen.seq - self._first.seq == self._taken == self._gone)
+
+    def _comparison(self) -> Comparison:
+        return Comparison(self._replica, self._key, WHOLE if self.stage is Stage.WHOLE else CUT)
+
+    def _end(self, ending: Ending, step: Step) -> None:
+        self.stage = Stage.OVER
+        step.asks.clear()
+        step.ending = ending
+
+
+#: What is done with a reply. What is not in here is out of place.
+_MOVES: dict[tuple[Stage, object], Callable[..., None]] = {
+    (Stage.HELLO, Kind.SAME): Sync._same,
+    (Stage.HELLO, Kind.OTHER_DAY): Sync._other_day,
+    (Stage.HELLO, Kind.DELTA): Sync._delta,
+    (Stage.HELLO, Kind.NOTHING): Sync._nothing,
+    (Stage.HELLO, Kind.FOUND): Sync._found,
+    (Stage.HELLO, Kind.CELLS): Sync._more_cells,
+    (Stage.HELLO, Kind.MANY): Sync._too_many,
+    (Stage.CELLS, SyncCells): Sync._cells_again,
+    (Stage.TRADE, SyncRecords): Sync._records,
+    (Stage.TRADE, SyncTaken): Sync._taken_there,
+    (Stage.WALK, SyncRecords): Sync._records,
+    (Stage.WALK, SyncTaken): Sync._taken_there,
+    (Stage.WALK, SyncParts): Sync._parts,
+    (Stage.WHOLE, SyncRecords): Sync._records,
+    (Stage.WHOLE, SyncTaken): Sync._taken_there,
+    (Stage.WHOLE, SyncParts): Sync._parts,
+}
+_NEXT = {Stage.TRADE: Stage.WALK, Stage.CELLS: Stage.WALK, Stage.WALK: Stage.WHOLE}
