@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from socket import SOCK_STREAM
 from typing import Any, TypeVar
 
+import attrs
 from twisted.application import service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from rhotwist.control import trouble, verbs
 from rhotwist.control.values import Nothing, Status, Stopping
 from rhotwist.control.verbs import Verb
+from rhotwist.keys.address import parse_node_at
+from rhotwist.keys.pair import SeedKey
 from rhotwist.net.clock import now
 from rhotwist.net.endpoint import RhoNode
 from rhotwist.net.udp import UdpPort
@@ -25,10 +30,16 @@ from rhotwist.node.jobs import ForgetToken, KeepToken
 from rhotwist.node.state import Sibling
 from rhotwist.secret.cookie import SAVED, StatelessSecrets
 from rhotwist.service import status
+from rhotwist.service.bundles import Bundles
 from rhotwist.service.claim import Claim
 from rhotwist.service.control_server import ControlSite, Handler
+from rhotwist.service.directory import DirectoryKeeper
+from rhotwist.service.files_in import World
+from rhotwist.service.finding import Finder
+from rhotwist.service.publishing import Publisher
 from rhotwist.store import tokens
 from rhotwist.store.database import Database
+from rhotwist.store.peers import Peers
 from rhotwist.store.spill import Spill
 from rhotwist.wire.datagram import pack_address
 
@@ -48,6 +59,26 @@ class NodeService(service.Service):
         self._control: Any = None
         self._machine: Database | None = None
         self.node = self._assemble()
+        self.world = World(
+            soon=self.soon, in_thread=self._in_thread, later=lambda seconds: deferLater(reactor, seconds),
+            date=lambda: now().date, mono=lambda: now().mono,
+        )  # fmt: skip
+        limits = self.settings.config.limits
+        self.directory = DirectoryKeeper(limits, self.world, os.urandom, private=self.settings.private_net)
+        self.directory.renew = lambda: self.publisher.renew(self._own_keys())
+        self.finder = Finder(self.directory, self.node)
+        self.bundles = Bundles(self.directory, self.world)
+        self.publisher = Publisher(
+            self.directory, claim.key, lambda: tuple(map(parse_node_at, self.status(Nothing()).reachable)), self.world,
+            os.urandom,
+        )  # fmt: skip
+
+    def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+    def _own_keys(self) -> Iterable[SeedKey]:
+        """Whose records this process keeps fresh, beside its own."""
+        return ()
 
     def _assemble(self) -> RhoNode:
         limits, siblings = self.settings.config.limits, self.claim.siblings
@@ -77,6 +108,8 @@ class NodeService(service.Service):
             self._close_stores()
             raise
         self._open_network()
+        if self._machine is not None:
+            self.directory.open(self._machine)
         super().startService()
         self.say()
 
@@ -91,6 +124,7 @@ class NodeService(service.Service):
             await maybeDeferred(control.stopListening)
             with suppress(OSError):
                 self.claim.control_socket.unlink()
+        self.directory.let_go()
         self._let_go()
         await self.node.close()
         # The sockets are the node's now; the stores finish what was given to them.
@@ -117,6 +151,7 @@ class NodeService(service.Service):
 
     def _open_stores(self) -> None:
         self._machine = Database(self.settings.places.machine(self.settings.role), tokens.KIND, durable=False)
+        self.finder.peers = Peers(self._machine)
         kept = tokens.Tokens(self._machine)
         for token in kept.take_all(now().date).result():
             self.node.core.learn_token(token.server, token.token)
@@ -137,6 +172,7 @@ class NodeService(service.Service):
         self.node.driver.runners[ForgetToken] = forget
 
     def _close_stores(self) -> None:
+        self.directory.close()
         if self._machine is not None:
             self._machine.close()
 
@@ -168,12 +204,19 @@ class NodeService(service.Service):
 
     def handlers(self) -> Mapping[Verb, Handler]:
         """What the control socket answers."""
-        return {verbs.STATUS: self.status, verbs.STOP: self.stop}
+        return {
+            verbs.STATUS: self.status,
+            verbs.STOP: self.stop,
+            verbs.PUBLISH: self.publisher.publish,
+            **self.finder.handlers(),
+            **self.bundles.handlers(),
+        }
 
     def status(self, _: Nothing) -> Status:
         """How this process is."""
         uptime = now().mono - self._began
-        return status.describe(self.settings, self.node.public, self.node.status(), uptime=uptime)
+        found = status.describe(self.settings, self.node.public, self.node.status(), uptime=uptime)
+        return attrs.evolve(found, health=found.health + self.directory.health())
 
     def stop(self, _: Nothing) -> Stopping:
         """End this process, as a signal would, once the answer is on its way."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThreadPool
 
 from rhotwist.control import explain, trouble, values, verbs
 from rhotwist.control.verbs import Verb
-from rhotwist.errors import BadAddress, LocalError, Refused, RequestFailed, SessionLost, StoreError
+from rhotwist.errors import BadAddress, LocalError, OperatorError, Refused, RequestFailed, SessionLost, StoreError
 from rhotwist.keys.address import WALLET, Address, format_address, parse_address, parse_node_at
+from rhotwist.keys.pair import SeedKey
 from rhotwist.link.messages import RefusalCode
 from rhotwist.moment import EPOCH_2020
 from rhotwist.net.clock import now
@@ -23,7 +23,6 @@ from rhotwist.net.peer import Peer
 from rhotwist.service import said, status
 from rhotwist.service.claim import Claim
 from rhotwist.service.control_server import Handler
-from rhotwist.service.files_in import World
 from rhotwist.service.files_out import Ask, Progress
 from rhotwist.service.keystore import Hot, Keystore
 from rhotwist.service.messages import TEXT_MOST, Kept, Said
@@ -44,26 +43,19 @@ class WalletService(NodeService):
     def __init__(self, claim: Claim, reactor: Any) -> None:
         super().__init__(claim, reactor)
         config = self.settings.config
-
-        def in_thread(work: Callable[[], Any]) -> Deferred[Any]:
-            return deferToThreadPool(reactor, reactor.getThreadPool(), work)
-
         self.keystore = Keystore(
-            self.settings.places.wallets, reactor, in_thread, os.urandom,
+            self.settings.places.wallets, reactor, self._in_thread, os.urandom,
             idle_most=60.0 * config["wallet.autolock_minutes"], kdf=config["wallet.kdf"],
         )  # fmt: skip
         self.keystore.unlocked = lambda hot: self.node.core.add_wallet(hot.key)
+        self.publisher.speaker = self._speaker
         self.keystore.locked = lambda hot: self.node.core.drop_wallet(hot.key.public)
         self._user: Database | None = None
         self._inbox: inbox.Inbox
         self._outbox: outbox.Outbox
         self.node.answer(Said, self.hear)
-        world = World(
-            soon=self.soon, in_thread=in_thread, later=lambda seconds: deferLater(reactor, seconds),
-            date=lambda: now().date, mono=lambda: now().mono,
-        )  # fmt: skip
         self.files = FileService(
-            self.settings.places.transfers, self.keystore, config.limits, world=world, rng=os.urandom,
+            self.settings.places.transfers, self.keystore, config.limits, world=self.world, rng=os.urandom,
             asker=self._asker, admit=self.node.admit,
         )  # fmt: skip
         for schema, handler in self.files.handlers().items():
@@ -90,6 +82,14 @@ class WalletService(NodeService):
         self.files.let_go()
         self.keystore.lock_named("")
 
+    def _own_keys(self) -> Iterable[SeedKey]:
+        return [hot.key for hot in self.keystore.hot.values()]
+
+    def _speaker(self, name: str) -> Hot:
+        hot = self.keystore.speaker(name)
+        self.keystore.touch(hot)
+        return hot
+
     # --- what may be asked -------------------------------------------------------------------------------------------
 
     def handlers(self) -> Mapping[Verb, Handler]:
@@ -115,7 +115,7 @@ class WalletService(NodeService):
         uptime = now().mono - self._began
         told, rows = self.node.status(), self.keystore.rows()
         found = status.describe(self.settings, self.node.public, told, uptime=uptime, wallets=rows)
-        return attrs.evolve(found, health=found.health + self.files.health())
+        return attrs.evolve(found, health=found.health + self.directory.health() + self.files.health())
 
     async def add(self, ask: values.WalletAdd) -> values.WalletState:
         """Make a wallet's file."""
@@ -152,7 +152,7 @@ class WalletService(NodeService):
         over a new one: the receiver keeps it once, however often it hears it.
         """
         hot, to = self._pair(ask)
-        peer = self._peer(ask.at)
+        peer = self._peer(ask.at, to)
         length = len(ask.text.encode("utf-8"))
         if not 1 <= length <= TEXT_MOST:
             raise trouble.TEXT_LONG(length=length, most=TEXT_MOST) if length else trouble.TEXT_EMPTY()
@@ -183,13 +183,13 @@ class WalletService(NodeService):
                 break
             except SessionLost as error:
                 if now().mono >= until or self.node.driver.closed:
-                    raise explain.request_failed(error, ask.at) from error
+                    raise explain.request_failed(error, ask.at or ask.to) from error
             except CancelledError:
                 raise
             except RequestFailed as error:
-                raise explain.request_failed(error, ask.at) from error
+                raise explain.request_failed(error, ask.at or ask.to) from error
         if kept.record != draft.hash:
-            raise trouble.RECEIPT_WRONG(peer=ask.at, why=f"its receipt is for {kept.record.hex()[:16]}")
+            raise trouble.RECEIPT_WRONG(peer=ask.at or ask.to, why=f"its receipt is for {kept.record.hex()[:16]}")
         await self.soon(self._outbox.mark_kept(draft.hash, now().date))
         return values.Sent(draft.hash.hex(), hot.name, ask.to, now().mono - began.mono)
 
@@ -207,20 +207,35 @@ class WalletService(NodeService):
 
     def _asker(self, hot: Hot, to: bytes, at: str, gentle: bool) -> Ask:
         """The way to ask about files: in the name of a hot wallet, which is used by that; gentle behind all else."""
-        peer = self._peer(at)
-        identity = hot.identity(peer.key)
+        peer = self._peer(at, to)
+        heard = True
+
+        def answered(reply: Any) -> Any:
+            nonlocal heard
+            heard = True
+            self.finder.proven(peer, hot.identity(peer.key).public)
+            return reply
 
         def ask(body: Request[Any], timeout: float, progress: Progress) -> Deferred[Any]:
+            nonlocal heard, peer
             if self.keystore.hot.get(hot.name) is hot:
                 self.keystore.touch(hot)
+            if not at and not heard:
+                # It may be elsewhere by now. Where it is said to be nobody has proven a key yet.
+                with suppress(OperatorError):
+                    peer = self.finder.peer(format_address(Address(WALLET, to)), asked=False)
+            heard = False
             return peer.request(
-                body, timeout, source=hot.key, destination=to, identity=identity, progress=progress,
+                body, timeout, source=hot.key, destination=to, identity=hot.identity(peer.key), progress=progress,
                 background=gentle,
-            )  # fmt: skip
+            ).addCallback(answered)  # fmt: skip
 
         return ask
 
-    def _peer(self, text: str) -> Peer:
+    def _peer(self, text: str, to: bytes) -> Peer:
+        """Whom to ask for the wallet to: the node at that place or, with "", where the directory says that it is."""
+        if not text:
+            return self.finder.peer(format_address(Address(WALLET, to)))
         try:
             return self.node.peer(parse_node_at(text))
         except BadAddress as error:

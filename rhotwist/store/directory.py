@@ -22,6 +22,7 @@ from rhotwist.errors import Closed, DamagedStore
 from rhotwist.moment import Rng
 from rhotwist.store import records
 from rhotwist.store.audit import Audit, audit
+from rhotwist.store.compared import Compared
 from rhotwist.store.database import Database
 from rhotwist.store.replica import Rebuilt, Replica, State, View
 from rhotwist.tree.sketch import CELLS_MOST
@@ -126,6 +127,10 @@ class Directory:
     def ask(self, question: Callable[[View], R]) -> Future[R]:
         """Put a question to the tree. It runs in the writer's thread and must not keep the view."""
         return self._database.submit(lambda connection: question(self._replica.view(connection)))
+
+    def compare(self, question: Callable[[Compared], R]) -> Future[R]:
+        """The same for a question that compares the tree with another."""
+        return self._database.submit(lambda c: question(Compared(self._replica.view(c), c)))
 
     # --- Holdings
 
