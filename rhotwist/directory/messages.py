@@ -19,7 +19,7 @@ CELLS = 80
 PREFIX = 5
 """Bytes of an address by which a record is wanted."""
 ID = 8
-"""Bytes of an id (``tree.sketch.sketch_id``), by which it is announced."""
+"""Bytes of an id, by which a record is announced."""
 WANTS_MOST = 1_024
 """Records wanted at once."""
 RECORDS_MOST = 400_000
@@ -138,15 +138,15 @@ class SyncGive(Request[SyncTaken], name="rho.sync-give"):
 
 
 class News(Schema, name="rho.news"):
-    """I have these: ids of 8 bytes."""
+    """I have these: ids of 8 bytes (``flood.news_id``)."""
 
     ids: bytes = blob(NEWS)
 
 
 class NewsWanted(Schema, name="rho.news-wanted"):
-    """Mention to me the records of these ids."""
+    """Mention to me the records whose addresses begin so."""
 
-    ids: bytes = blob(NEWS)
+    wants: bytes = blob(NEWS)
 
 
 class NewsRecords(Schema, name="rho.news-records"):

@@ -21,10 +21,7 @@ records that move.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
-
-import attrs
 
 from rhotwist.directory.answering import AT_ONCE
 from rhotwist.directory.messages import (
@@ -50,6 +47,7 @@ from rhotwist.directory.messages import (
 from rhotwist.directory.parts import CUT, WHOLE, Comparison, Part, read_parts
 from rhotwist.directory.record import split
 from rhotwist.directory.replica import Replica
+from rhotwist.directory.step import Ending, Mark, Seen, Stage, Step
 from rhotwist.errors import BadPacket
 from rhotwist.tree.sketch import CELLS_MOST, Cells, decode, read_cells, subtract
 from rhotwist.wire.schema import Request, Schema
@@ -64,54 +62,6 @@ PARTS_EARNED = 16
 ALIKE = 16
 """Records more than were asked for that a reply may hold: those of other addresses that begin alike."""
 _MANY = 10_000
-
-
-class Stage(enum.Enum):
-    """Where a comparison stands."""
-
-    HELLO = 1
-    CELLS = 2
-    TRADE = 3
-    WALK = 4
-    WHOLE = 5
-    OVER = 6
-
-
-class Ending(enum.Enum):
-    """How it ended. LIED: a reply that no honest peer gives, or one that costs more than it brings."""
-
-    EQUAL = 1
-    OTHER_DAY = 2
-    MOVED = 3
-    UNEQUAL = 4
-    LIED = 5
-    BROKEN = 6
-
-
-@attrs.frozen
-class Mark:
-    """How far we have all that a peer's store has."""
-
-    store_id: bytes
-    cursor: int
-
-
-@attrs.define
-class Step:
-    """What is to be done next: requests to the peer, records to be admitted, all for one ``Sync.settled``; the end."""
-
-    asks: list[Request[Schema]] = attrs.Factory(list)
-    records: list[bytes] = attrs.Factory(list)
-    ending: Ending | None = None
-
-
-@attrs.frozen
-class Seen:
-    """What the peer last said of its tree."""
-
-    count: int
-    root: bytes
-    seq: int
 
 
 class Sync:

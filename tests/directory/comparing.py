@@ -13,7 +13,8 @@ from rhotwist.directory.answering import answer
 from rhotwist.directory.merge import beats
 from rhotwist.directory.messages import SyncGive, SyncTaken
 from rhotwist.directory.record import Record, read_layout, split
-from rhotwist.directory.sync import Ending, Mark, Step, Sync
+from rhotwist.directory.step import Ending, Mark, Step
+from rhotwist.directory.sync import Sync
 from rhotwist.testing.replicas import MemoryReplica
 from rhotwist.wire.schema import Request, Schema
 from tests.directory.support import NOON, TODAY, record

@@ -26,7 +26,8 @@ from rhotwist.directory.messages import (
     SyncWant,
 )
 from rhotwist.directory.parts import CUT, WHOLE, Part, read_parts
-from rhotwist.directory.sync import _MOVES, PARTS_MOST, Ending, Mark, Stage, Sync
+from rhotwist.directory.step import Ending, Mark, Stage
+from rhotwist.directory.sync import _MOVES, PARTS_MOST, Sync
 from rhotwist.errors import BadPacket
 from rhotwist.testing import SeededTestCase
 from rhotwist.testing.replicas import MemoryReplica
