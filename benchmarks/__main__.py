@@ -6,7 +6,9 @@ import importlib
 import json
 import sys
 
-NAMES = ("handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "stream", "trees")
+NAMES = (
+    "handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "store", "stream", "trees",
+)  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

@@ -20,16 +20,16 @@ from rhotwist.control import trouble
 from rhotwist.directory.admission import Admission, Batch, Put, Settled
 from rhotwist.directory.checks import Check, judge
 from rhotwist.directory.merge import beats
-from rhotwist.directory.replica import Replica
 from rhotwist.directory.validity import epoch_of
 from rhotwist.directory.waiting import Source
 from rhotwist.errors import DamagedStore, StoreError
 from rhotwist.limits import Limits
 from rhotwist.moment import EPOCH_2020, Moment, Rng
 from rhotwist.service.files_in import World
+from rhotwist.store.compared import Compared
 from rhotwist.store.database import Database
 from rhotwist.store.directory import Directory
-from rhotwist.store.replica import View
+from rhotwist.store.replica import Replica, View
 
 R = TypeVar("R")
 Judge = Callable[[tuple[Check, ...]], Deferred[bytes]]
@@ -83,7 +83,7 @@ class DirectoryKeeper:
 
     def open(self, database: Database) -> Deferred[None]:
         """Go to work on an open database. Fires once the tree is there; what fails is told by ``health``."""
-        self._store = Directory(database, self._rng)
+        self._store = Directory(database, Replica(self._rng))
         self._going = Deferred.fromCoroutine(self._live())
         self._going.addErrback(lambda failure: failure.trap(CancelledError))
         # Behind whatever opens the directory, so that nobody sees the tree of another day.
@@ -251,6 +251,6 @@ class DirectoryKeeper:
         """Put a question to the tree, as ``Directory.ask``. Fails with StoreError."""
         return self._world.soon(self.store.ask(question))
 
-    def compare(self, question: Callable[[Replica], R]) -> Deferred[R]:
+    def compare(self, question: Callable[[Compared], R]) -> Deferred[R]:
         """The same for a question that compares trees."""
         return self._world.soon(self.store.compare(question))

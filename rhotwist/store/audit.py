@@ -12,10 +12,9 @@ from rhotwist.store import records, steps
 from rhotwist.store.forms import ROWS
 from rhotwist.store.tree_tables import LeafTable, NodeTable
 from rhotwist.tree.hashes import root_of
-from rhotwist.tree.heap import Bucket, Heap
+from rhotwist.tree.heap import Heap
 
 _LEAF_OF = "SELECT hash, seq, day FROM leaf WHERE address = ?"
-_NAME = "SELECT address FROM leaf WHERE seq = ?"
 _ORPHANS = "SELECT address FROM leaf WHERE seq NOT IN (SELECT seq FROM record)"
 
 
@@ -60,7 +59,7 @@ def _tree(connection: sqlite3.Connection) -> Iterator[str]:
             yield "the leaves have another root than the last step"
         if meta.depth != ROWS:
             rows = connection.execute("SELECT number, count, hash FROM bucket")
-            heap = Heap.load(leaves, nodes, (Bucket(*row) for row in rows), meta.depth)
+            heap = Heap.load(leaves, nodes, rows, meta.depth)
             if (heap.root, heap.count) != (step.root, step.count):
                 yield "the buckets have another root than the last step"
     except DamagedStore as damaged:
@@ -78,13 +77,15 @@ def _pages(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _lost(connection: sqlite3.Connection) -> Iterator[bytes]:
     """The addresses of leaves whose records are damaged, gone, or another's."""
+    damaged = set()
     for seq, record in records.in_order(connection):
         if record is None:
-            yield from (row[0] for row in connection.execute(_NAME, (seq,)))
+            damaged.add(seq)
         else:
             row = connection.execute(_LEAF_OF, (record.address,)).fetchone()
             if row != (record.leaf, seq, records.day_of(record)):
                 yield record.address
+    yield from records.addresses(connection, damaged)
     yield from (row[0] for row in connection.execute(_ORPHANS))
 
 

@@ -16,7 +16,7 @@ from rhotwist.tree.sketch import CELLS_MOST, Cells
 ALIKE_MOST = 16
 """Records given for one prefix of an address."""
 
-_SINCE = "SELECT seq, body, signature, nonce, sum FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
+_SINCE = "SELECT seq, body, proof FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
 _BETWEEN = "SELECT address FROM leaf WHERE address BETWEEN ? AND ? ORDER BY address LIMIT ?"
 
 

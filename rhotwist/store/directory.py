@@ -19,13 +19,11 @@ from rhotwist.directory.admission import Put, Standing
 from rhotwist.directory.merge import join
 from rhotwist.directory.record import Record, address_of
 from rhotwist.errors import Closed, DamagedStore
-from rhotwist.moment import Rng
 from rhotwist.store import records
 from rhotwist.store.audit import Audit, audit
 from rhotwist.store.compared import Compared
 from rhotwist.store.database import Database
 from rhotwist.store.replica import Rebuilt, Replica, State, View
-from rhotwist.tree.sketch import CELLS_MOST
 
 R = TypeVar("R")
 Made = TypeVar("Made", State, Rebuilt)
@@ -33,9 +31,8 @@ KIND = "machine"
 """The kind of database that holds it."""
 
 _STANDS = "SELECT 1 FROM leaf WHERE address = ?"
-_SINCE = "SELECT seq, body, signature, nonce, sum FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+_SINCE = "SELECT seq, body, proof FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 _SEQ = "SELECT coalesce(max(seq), 0) FROM step"
-_NAME = "SELECT address FROM leaf WHERE seq = ?"
 
 
 @attrs.frozen
@@ -54,14 +51,12 @@ class Directory:
     that needs the tree does then, until ``rebuild``. Batches of 300 records keep the writer's queue short.
     It fits ``rhotwist.directory.admission.Holdings``: what was applied counts at once, what failed no longer. After
     a failure, and after ``purge``, ``rebuild`` and ``pin``, the admission has to ``forget``.
-    reference, cells: as ``Replica``.
+    replica is from then on the writer's thread's alone.
     """
 
-    def __init__(
-        self, database: Database, rng: Rng, *, reference: bool = False, cells: int = CELLS_MOST
-    ) -> None:
+    def __init__(self, database: Database, replica: Replica) -> None:
         self._database = database
-        self._replica = Replica(rng, reference=reference, cells=cells)
+        self._replica = replica
         self._behind = ThreadPoolExecutor(1, "directory audit")
         self._gate = threading.Lock()
         self._state = State()
@@ -113,14 +108,10 @@ class Directory:
         def work(connection: sqlite3.Connection) -> Page:
             last = connection.execute(_SEQ).fetchone()[0]
             rows = connection.execute(_SINCE, (cursor, last, most)).fetchall()
-            found, damaged = [], []
-            for seq, *row in rows:
-                data = records.whole(row)
-                if data is not None:
-                    found.append(data)
-                else:
-                    damaged += [name for (name,) in connection.execute(_NAME, (seq,))]
-            return Page(tuple(found), rows[-1][0] if len(rows) == most else max(cursor, last), tuple(damaged))
+            found = [(seq, records.whole(row)) for seq, *row in rows]
+            damaged = records.addresses(connection, {seq for seq, data in found if data is None})
+            good = tuple(data for _, data in found if data is not None)
+            return Page(good, rows[-1][0] if len(rows) == most else max(cursor, last), tuple(damaged))
 
         return self._database.read(work)
 

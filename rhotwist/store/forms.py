@@ -88,8 +88,7 @@ class HeapForm:
     def load(self, depth: int) -> None:
         """``Form.load``."""
         rows = self.leaves.connection.execute("SELECT number, count, hash FROM bucket")
-        buckets = (Bucket(*row) for row in rows)
-        self.tree = Heap.load(self.leaves, self.nodes, buckets, depth, WIDTH, deep=self._deep)
+        self.tree = Heap.load(self.leaves, self.nodes, rows, depth, WIDTH, deep=self._deep)
 
     def changed(self, addresses: Sequence[bytes]) -> None:
         """``Form.changed``."""
@@ -105,8 +104,8 @@ class HeapForm:
 
     def _keep(self, buckets: Sequence[Bucket]) -> None:
         connection = self.leaves.connection
-        connection.executemany(_KEEP, ((one.index, one.count, one.hash) for one in buckets if one.count))
-        gone = [(one.index,) for one in buckets if not one.count]
+        connection.executemany(_KEEP, [one for one in buckets if one.size])
+        gone = [(one.number,) for one in buckets if not one.size]
         if gone:
             connection.executemany("DELETE FROM bucket WHERE number = ?", gone)
 

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rhotwist.directory.record import Record, read_layout
 from rhotwist.directory.validity import DAY
 from rhotwist.errors import BadPacket, DamagedStore
-from rhotwist.tree.hashes import leaf_of
 
 SUM = 4
 """Bytes of the sum over a record."""
-#: body, signature, nonce and sum.
+#: The columns body and proof.
 Row = Sequence[bytes]
 
-_IN_TREE = """SELECT body, signature, nonce, sum, hash FROM leaf LEFT JOIN record USING (seq) WHERE address = ?"""
-_LOCAL = "SELECT body, signature, nonce, sum FROM local WHERE address = ?"
-_KEEP = "INSERT OR REPLACE INTO local (address, body, signature, nonce, sum) VALUES (?, ?, ?, ?, ?)"
-_IN_ORDER = "SELECT seq, body, signature, nonce, sum FROM record ORDER BY seq"
+_IN_TREE = """SELECT body, proof, hash FROM leaf LEFT JOIN record USING (seq) WHERE address = ?"""
+_LOCAL = "SELECT body, proof FROM local WHERE address = ?"
+_KEEP = "INSERT OR REPLACE INTO local (address, body, proof) VALUES (?, ?, ?)"
+_IN_ORDER = "SELECT seq, body, proof FROM record ORDER BY seq"
 
 
 def row_of(record: Record) -> Row:
     """The columns of a record."""
-    return record.body, record.signature, record.nonce, sum_of(record.body, record.signature, record.nonce)
+    proof = record.signature + record.nonce
+    return record.body, proof + sum_of(record.body, proof)
 
 
 def sum_of(*parts: bytes) -> bytes:
@@ -39,7 +39,8 @@ def sum_of(*parts: bytes) -> bytes:
 def whole(row: Row) -> bytes | None:
     """The bytes of a record; None if its sum does not hold, or its columns hold no bytes."""
     try:
-        return b"".join(row[:3]) if sum_of(*row[:3]) == row[3] else None
+        body, proof = row
+        return body + proof[:-SUM] if sum_of(body, proof[:-SUM]) == proof[-SUM:] else None
     except TypeError:
         return None
 
@@ -63,8 +64,8 @@ def in_tree(connection: sqlite3.Connection, address: bytes) -> Record | None:
     row = connection.execute(_IN_TREE, (address,)).fetchone()
     if row is None:
         return None
-    record = read(row[:4])
-    if record is None or record.address != address or leaf_of(address, record.body) != row[4]:
+    record = read(row[:2])
+    if record is None or record.address != address or record.leaf != row[2]:
         raise DamagedStore(f"the record at {address.hex()} is damaged")
     return record
 
@@ -83,6 +84,13 @@ def beside(connection: sqlite3.Connection, address: bytes) -> Record | None:
 def keep_beside(connection: sqlite3.Connection, record: Record) -> None:
     """Keep a local record in place of the one of its address."""
     connection.execute(_KEEP, (record.address, *row_of(record)))
+
+
+def addresses(connection: sqlite3.Connection, numbers: Collection[int]) -> list[bytes]:
+    """The addresses of the leaves that name such numbers of the journal; looks at every leaf, unless there are none."""
+    if not numbers:
+        return []
+    return [address for address, seq in connection.execute("SELECT address, seq FROM leaf") if seq in numbers]
 
 
 def in_order(connection: sqlite3.Connection) -> Iterator[tuple[int, Record | None]]:

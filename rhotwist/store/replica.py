@@ -30,7 +30,7 @@ STORE_ID = 8
 """Bytes of a journal's name."""
 
 _LEAF = "SELECT hash, seq FROM leaf WHERE address = ?"
-_ADD_RECORD = "INSERT INTO record (seq, body, signature, nonce, sum) VALUES (?, ?, ?, ?, ?)"
+_ADD_RECORD = "INSERT INTO record (seq, body, proof) VALUES (?, ?, ?)"
 _PUT_LEAF = "INSERT OR REPLACE INTO leaf (address, hash, seq, day) VALUES (?, ?, ?, ?)"
 _EXPIRED = "SELECT address, hash, seq FROM leaf WHERE day <= ? ORDER BY address"
 _PIN = "INSERT OR REPLACE INTO pin (address, sum) VALUES (?, ?)"

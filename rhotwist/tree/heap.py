@@ -11,12 +11,11 @@ branches, so that it costs its depth and not its size. After a transaction that 
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Protocol
-
-import attrs
+from typing import NamedTuple, Protocol
 
 from rhotwist.errors import LocalError, StoreError
 from rhotwist.tree.batch import grow, merge
@@ -32,6 +31,9 @@ DEPTH_MOST = 24
 """Levels of the largest heap: a gigabyte of hashes, for 200 million leaves."""
 
 
+_sha256 = hashlib.sha256
+
+
 class Leaves(Protocol):
     """Where leaves are kept, in order of address."""
 
@@ -45,12 +47,11 @@ class Leaves(Protocol):
         """How many there are in all."""
 
 
-@attrs.frozen
-class Bucket:
+class Bucket(NamedTuple):
     """The row of a bucket that is not empty, or is so now: its number, how many leaves it has, their root."""
 
-    index: int
-    count: int
+    number: int
+    size: int
     hash: bytes
 
 
@@ -91,18 +92,23 @@ class Heap:
 
     @classmethod
     def load(
-        cls, leaves: Leaves, rows: Rows, buckets: Iterable[Bucket], depth: int, width: int = 32, *, deep: int = DEEP
-    ) -> Heap:
+        cls, leaves: Leaves, rows: Rows, buckets: Iterable[tuple[int, int, bytes]], depth: int, width: int = 32,
+        *, deep: int = DEEP,
+    ) -> Heap:  # fmt: skip
         """The heap as it was left, from the buckets it gave out; no leaf is read but those at the ends of deep ones."""
         made = cls(leaves, rows, width, depth, deep)
-        for bucket in buckets:
-            if not 0 <= bucket.index >> depth < 1:
-                raise LocalError(f"bucket {bucket.index} in a heap of {1 << depth}")
-            made._set(bucket.index, bucket.count, bucket.hash)
-            if bucket.count > deep:
-                top = made._region(depth, made._prefix(bucket.index))
+        counts, hashes, most = made._counts, made._hashes, 1 << depth
+        for number, size, found in buckets:
+            if not 0 <= number < most or len(found) != SIZE:
+                raise LocalError(f"bucket {number} with {len(found)} bytes of hash in a heap of {most}")
+            counts[number] = size
+            at = 32 * (most + number)
+            hashes[at : at + 32] = found
+            if size > deep:
+                top = made._region(depth, made._prefix(number))
                 if top is not None:
-                    made._tops[bucket.index] = top
+                    made._tops[number] = top
+        made._count = sum(counts)
         made._fill()
         return made
 
@@ -179,8 +185,6 @@ class Heap:
                 waiting += branch.left, branch.right
 
     def _set(self, index: int, count: int, made: bytes) -> None:
-        if len(made) != SIZE:
-            raise LocalError(f"a hash of {len(made)} bytes in bucket {index}")
         self._count += count - self._counts[index]
         self._counts[index] = count
         at = 32 << self.depth | 32 * index
@@ -202,8 +206,18 @@ class Heap:
                     hashes[at : at + 32] = node_hash(pair[:32], pair[32:])
 
     def _fill(self) -> None:
-        """Hash all above the buckets."""
-        self._climb([(1 << self.depth) + index for index, count in enumerate(self._counts) if count])
+        """Hash all above the buckets: every slot of a level at once, then those right that have an empty half."""
+        hashes = self._hashes
+        empty = [(1 << self.depth) + index for index, count in enumerate(self._counts) if not count]
+        for level in range(self.depth - 1, -1, -1):
+            below = bytes(hashes[64 << level : 128 << level])
+            pairs = [below[at : at + 64] for at in range(0, len(below), 64)]
+            hashes[32 << level : 64 << level] = b"".join([_sha256(b"\1" + pair).digest() for pair in pairs])
+            halved = {slot >> 1 for slot in empty}
+            for slot in halved:
+                one, other = self._slot(2 * slot), self._slot(2 * slot + 1)
+                hashes[32 * slot : 32 * slot + 32] = other if one == EMPTY else one
+            empty = [slot for slot in halved if self._slot(slot) == EMPTY]
 
     # --- the nodes that rows would hold
 

@@ -34,7 +34,7 @@ class Forms:
         self.leaves = MemoryLeaves()
         self.rows = MemoryRows()
         self.heap = Heap.build(self.leaves, self.rows, WIDTH, deep=DEEP)
-        self.kept = {bucket.index: bucket for bucket in self.heap.buckets()}
+        self.kept = {bucket.number: bucket for bucket in self.heap.buckets()}
 
     def change(self, bodies: dict[bytes, int | None]) -> None:
         """Put leaves, anew where the body is another; None takes one out."""
@@ -52,7 +52,7 @@ class Forms:
                 self.leaves.put(address, made)
                 self.expiry[address] = self.epoch + 1 + made[0] % 4
         self.top, _ = merge(self.batched, self.top, changes)
-        self.kept |= {bucket.index: bucket for bucket in self.heap.changed(bodies)}
+        self.kept |= {bucket.number: bucket for bucket in self.heap.changed(bodies)}
 
     def expire(self) -> None:
         """An epoch ends."""
@@ -63,7 +63,7 @@ class Forms:
         """The heap is lost, and made of its buckets, or of all leaves."""
         if whole:
             self.heap = Heap.build(self.leaves, self.rows, WIDTH, deep=DEEP)
-            self.kept = {bucket.index: bucket for bucket in self.heap.buckets()}
+            self.kept = {bucket.number: bucket for bucket in self.heap.buckets()}
         else:
             self.heap = Heap.load(
                 self.leaves, self.rows, self.kept.values(), self.heap.depth, WIDTH, deep=DEEP
@@ -76,8 +76,8 @@ class Forms:
         assert self.plain.root == want
         assert self.heap.root == want
         assert self.top == self.plain.top == self.heap.top
-        assert self.heap.count == len(self.expiry) == sum(bucket.count for bucket in self.kept.values())
-        deep = [bucket.count for bucket in self.kept.values() if bucket.count > DEEP]
+        assert self.heap.count == len(self.expiry) == sum(bucket.size for bucket in self.kept.values())
+        deep = [bucket.size for bucket in self.kept.values() if bucket.size > DEEP]
         assert len(self.rows.branches) == sum(deep) - len(deep)
         assert len(self.batched.branches) == max(0, len(self.expiry) - 1)
 

@@ -91,12 +91,12 @@ class ChangeTests(SynchronousTestCase):
         held.put(address, made)
         held.read = 0
         (bucket,) = heap.changed([address, address])
-        self.assertEqual(bucket.index, 0x12121212 >> (32 - heap.depth))
-        self.assertEqual(held.read, bucket.count)
+        self.assertEqual(bucket.number, 0x12121212 >> (32 - heap.depth))
+        self.assertEqual(held.read, bucket.size)
         self.assertEqual(bucket.hash, heap.region(heap.depth, address))
         self.assertEqual((heap.count, rows.written), (3_001, 0))
         held.remove(address)
-        self.assertEqual(heap.changed([address])[0].count, bucket.count - 1)
+        self.assertEqual(heap.changed([address])[0].size, bucket.size - 1)
 
     def test_each_slot_is_hashed_once_however_many_leaves_changed_below(self) -> None:
         held, _, heap = heaped(random_leaves(Random(6), 3_000))
@@ -112,7 +112,7 @@ class ChangeTests(SynchronousTestCase):
         for address, made in new:
             held.put(address, made)
         kept = heap.changed(address for address, _ in new)
-        self.assertEqual(kept, sorted(kept, key=lambda bucket: bucket.index))
+        self.assertEqual(kept, sorted(kept, key=lambda bucket: bucket.number))
         self.assertTrue(len(hashed) < 1 << heap.depth, len(hashed))
         self.assertEqual(heap.root, root_of(held.between(bytes(32), b"\xff" * 32)))
 

@@ -15,9 +15,8 @@ CREATE TABLE meta (
 CREATE TABLE record (
     seq INTEGER PRIMARY KEY,                -- order of arrival, from 1, never given out twice: peers' cursors count it
     body BLOB NOT NULL,                     -- the record as it is hashed: docs/spec/record.md
-    signature BLOB NOT NULL,                -- 64 bytes
-    nonce BLOB NOT NULL,                    -- its work, 8 bytes
-    sum BLOB NOT NULL                       -- 4 bytes, over body, signature and nonce: no leaf covers the latter two
+    proof BLOB NOT NULL                     -- signature, 64 bytes, and work, 8; behind them a sum over all, 4, because
+                                            -- no leaf covers these
 ) STRICT;
 
 CREATE TABLE leaf (
@@ -61,10 +60,8 @@ CREATE TABLE step (
 CREATE TABLE local (
     address BLOB PRIMARY KEY                -- a record that only this node takes, and keeps beside the tree
         CHECK (length(address) = 32),
-    body BLOB NOT NULL,                     -- these four as in record
-    signature BLOB NOT NULL,                -- 64 bytes
-    nonce BLOB NOT NULL,                    -- 8 bytes
-    sum BLOB NOT NULL                       -- 4 bytes
+    body BLOB NOT NULL,                     -- as in record
+    proof BLOB NOT NULL                     -- as in record
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE pin (
