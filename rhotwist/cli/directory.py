@@ -9,8 +9,20 @@ import click
 from rhotwist.cli.bundle import looked_at, shown_line
 from rhotwist.cli.directory_process import directory_process, of_node, record_line
 from rhotwist.cli.run import Run, common, pass_run
+from rhotwist.cli.waiting import ask_and_tell
 from rhotwist.control import picture, trouble, verbs
-from rhotwist.control.directory import SAME, Found, ListAsk, Lookup, RecordList, Root, TreeAsk, TreeLevels
+from rhotwist.control.directory import (
+    SAME,
+    Found,
+    ListAsk,
+    Lookup,
+    RecordList,
+    Root,
+    SyncAsk,
+    Synced,
+    TreeAsk,
+    TreeLevels,
+)
 
 
 class _ListByDefault(click.Group):
@@ -77,6 +89,27 @@ def diff(run: Run, file: str | None, of_node: bool) -> None:
     shown = looked_at(run, file, of_node)
     lines = [record_line(row) for row in shown.records if row.here != SAME]
     run.result(shown, *lines, shown_line(shown), f"only here: {shown.only_here}")
+
+
+@command.command("sync")
+@click.option("--at", default="", metavar="NODE@HOST:PORT", help="Compare with this node; else with all peers.")
+@of_node
+@common
+@pass_run
+def sync(run: Run, at: str, of_node: bool) -> int:
+    """Compare with other nodes until both have the same records. Exit status 6 where it did not come to that."""
+    client = directory_process(run, of_node)
+    found: Synced = ask_and_tell(run, client, verbs.DIR_SYNC, SyncAsk(at.strip()), "comparing for {seconds} s")
+    lines = [f"{row.node}  {_ENDINGS.get(row.ending, row.ending)}  {row.new} new" for row in found.rows]
+    run.result(found, *lines, f"root {found.root} of {found.count}")
+    return trouble.OK if all(row.ending in _GOOD for row in found.rows) else trouble.UNVERIFIED
+
+
+_GOOD = ("equal", "moved")
+_ENDINGS = {
+    "equal": "equal", "moved": "changed meanwhile", "other_day": "is at another day", "unequal": "differs",
+    "lied": "answered nonsense", "broken": "did not answer to the end",
+}  # fmt: skip
 
 
 @command.command("tree")

@@ -125,21 +125,49 @@ class TreeLevels:
 
 @attrs.frozen
 class PeerRow:
-    """A node that this one compares trees with. Dates are seconds of the Unix epoch; last_at when it last answered."""
+    """A node that this one compares trees with, or did. here: it is a peer now, and hears of news.
+
+    answered and failed count its requests of the last run. last_at is seconds of the Unix epoch, 0 for never.
+    """
 
     node: str
+    here: bool
     score: float
-    good: int
-    bad: int
-    first_at: int
+    answered: int
+    failed: int
     last_at: int
 
 
 @attrs.frozen
 class PeerList:
-    """Peers, those worth most first."""
+    """Peers of now, then others; those worth most first."""
 
     peers: tuple[PeerRow, ...]
+
+
+@attrs.frozen
+class SyncAsk:
+    """Compare with the node at NODE@HOST:PORT, or with "" with all peers of now."""
+
+    at: str = ""
+
+
+@attrs.frozen
+class SyncRow:
+    """A comparison: how it ended (equal, other_day, moved, unequal, lied, broken), and how much was new here."""
+
+    node: str
+    ending: str
+    new: int
+
+
+@attrs.frozen
+class Synced:
+    """What was compared, and the tree afterwards."""
+
+    rows: tuple[SyncRow, ...]
+    root: str
+    count: int
 
 
 # --- bundles ----------------------------------------------------------------------------------------------------------

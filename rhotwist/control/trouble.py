@@ -318,6 +318,11 @@ BUNDLE_MORE = Entry(
     "RHO-2613", "the directory is too large for one bundle", "{count} records fit one, and there are more",
     "name a file, and the next ones get numbers: rho bundle export --all -o FILE", USAGE,
 )
+PEER_WRONG = Entry("RHO-2615", "{text} is no peer", "{why}", "such as rho1n…@192.0.2.1:7460", USAGE)
+NO_PEER = Entry(
+    "RHO-2616", "there is no peer to compare with", "none is known, or none has answered yet",
+    "name one: rho dir sync --at NODE@HOST:PORT; or start with --peer NODE@HOST:PORT",
+)
 DIRECTORY_OUT = Entry(
     "RHO-2614", "the directory cannot be used now", "{why}", "see its log and rho status; then try again"
 )

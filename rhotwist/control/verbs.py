@@ -49,6 +49,7 @@ RECORDS = _verb("POST", "directory/list", directory.ListAsk, directory.RecordLis
 ROOT = _verb("GET", "directory/root", values.Nothing, directory.Root, _BOTH)
 TREE = _verb("POST", "directory/tree", directory.TreeAsk, directory.TreeLevels, _BOTH)
 PEERS = _verb("GET", "directory/peers", values.Nothing, directory.PeerList, _BOTH)
+DIR_SYNC = _verb("POST", "directory/sync", directory.SyncAsk, directory.Synced, _BOTH)
 BUNDLE_EXPORT = _verb("POST", "bundles/export", directory.BundleAsk, directory.BundleText, _BOTH)
 BUNDLE_HELLO = _verb("GET", "bundles/hello", values.Nothing, directory.BundleText, _BOTH)
 BUNDLE_IMPORT = _verb("POST", "bundles/import", directory.BundleFile, directory.Merged, _BOTH)
@@ -56,7 +57,7 @@ BUNDLE_SHOW = _verb("POST", "bundles/show", directory.BundleFile, directory.Bund
 
 VERBS = (
     STATUS, STOP, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX, FILE_SEND, FILE_RECEIVE, TRANSFERS,
-    TRANSFER_RESUME, TRANSFER_PAUSE, TRANSFER_CANCEL, PUBLISH, LOOKUP, RECORDS, ROOT, TREE, PEERS, BUNDLE_EXPORT,
-    BUNDLE_HELLO, BUNDLE_IMPORT, BUNDLE_SHOW,
+    TRANSFER_RESUME, TRANSFER_PAUSE, TRANSFER_CANCEL, PUBLISH, LOOKUP, RECORDS, ROOT, TREE, PEERS, DIR_SYNC,
+    BUNDLE_EXPORT, BUNDLE_HELLO, BUNDLE_IMPORT, BUNDLE_SHOW,
 )  # fmt: skip
 """All of them."""

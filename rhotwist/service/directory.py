@@ -70,9 +70,12 @@ class DirectoryKeeper:
         self.private = private
         self._world = world
         self._rng = rng
-        self._judge = judge or self._judged_here
+        self.judge = judge or self._judged_here
         self.admission = Admission(limits, rng, private)
         self.renew: Callable[[], Iterable[Deferred[Any]]] = tuple
+        #: Told what ``give`` put into the tree.
+        self.kept: Callable[[tuple[Put, ...]], None] = lambda puts: None
+        self._meanwhile: set[bytes] = set()
         self._line = DeferredLock()
         self._store: Directory | None = None
         self._going: Deferred[None] | None = None
@@ -128,7 +131,7 @@ class DirectoryKeeper:
             except DamagedStore as damaged:
                 await self._line.run(self._rebuild, str(damaged))
             except StoreError as error:
-                self._failed(error)
+                self.failed(error)
             for saying in self.renew():
                 saying.addErrback(self._not_renewed)
             await self._world.later(LOOK)
@@ -140,13 +143,13 @@ class DirectoryKeeper:
         except DamagedStore as damaged:
             await self._rebuild(str(damaged))
         except StoreError as error:
-            self._failed(error)
+            self.failed(error)
             return
         self._world.soon(self.store.audit()).addCallbacks(self._audited, self._unaudited)
         try:
             await self._due()
         except StoreError as error:
-            self._failed(error)
+            self.failed(error)
 
     def _audited(self, found: Any) -> Any:
         if found.damage:
@@ -155,19 +158,20 @@ class DirectoryKeeper:
 
     def _unaudited(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self._failed(failure.value)
+            self.failed(failure.value)
 
     async def _rebuild(self, why: str) -> None:
         self._log.error("the directory is damaged and made anew: {why}", why=why)
         try:
             rebuilt = await self._world.soon(self.store.rebuild(epoch_of(self._world.date())))
         except StoreError as error:
-            self._failed(error)
+            self.failed(error)
             return
         self.admission.forget()
         self._lost = len(rebuilt.lost) + len(rebuilt.lost_local)
 
-    def _failed(self, error: BaseException | None) -> None:
+    def failed(self, error: BaseException | None) -> None:
+        """The store did not do what it was asked for: it is told, and admission begins anew."""
         if str(error) != self._trouble:
             self._log.error("the directory cannot be used: {why}", why=str(error))
         self._trouble = str(error)
@@ -188,6 +192,7 @@ class DirectoryKeeper:
         if deadline is not None and deadline <= moment.mono:
             settled = await self._settled(self.admission.due(self.store, moment))
             await self._applied(settled.puts, settled.removed)
+            self.kept(tuple(put for put in settled.puts if not put.local))
 
     # --- what comes --------------------------------------------------------------------------------------------------
 
@@ -200,6 +205,7 @@ class DirectoryKeeper:
 
     async def _give(self, encoded: Sequence[bytes], source: Source) -> Outcome:
         outcome = Outcome(total=len(encoded))
+        self._meanwhile.clear()
         best: dict[tuple[bytes, bool], Put] = {}
         removed: dict[bytes, None] = {}
         for start in range(0, len(encoded), SLICE):
@@ -217,7 +223,7 @@ class DirectoryKeeper:
                 if other is None or beats(put.record.issued, put.record.hash, (other.record.issued, other.record.hash)):
                     best[place] = put
             removed.update(dict.fromkeys(settled.removed))
-        puts = tuple(best.values())
+        puts = tuple(put for put in best.values() if put.address not in self._meanwhile or self._stands(put))
         outcome.known += outcome.refused.pop("old", 0)
         for start in range(0, len(puts), SLICE):
             held = self.store.standing([put.address for put in puts[start : start + SLICE]])
@@ -225,22 +231,36 @@ class DirectoryKeeper:
         outcome.new = len(puts) - outcome.newer
         outcome.local = sum(put.local for put in puts)
         await self._applied(puts, tuple(removed))
+        self.kept(tuple(put for put in puts if not put.local))
         return outcome
 
+    def _stands(self, put: Put) -> bool:
+        """Whether a record still beats what stands: others were put while its batch was looked at."""
+        [held] = self.store.standing([put.address])
+        return put.local or held is None or beats(put.record.issued, put.record.hash, held[:2])
+
     async def _settled(self, batch: Batch) -> Settled:
-        verdicts = await self._judge(batch.checks) if batch.checks else b""
+        verdicts = await self.judge(batch.checks) if batch.checks else b""
         return self.admission.settle(batch, verdicts, self.store, self.moment)
 
     async def _applied(self, puts: Sequence[Put], removed: Sequence[bytes]) -> None:
         if not puts and not removed:
             return
         try:
-            # What a large batch adds is counted row by row before it is written.
-            writing = await self._world.in_thread(lambda: self.store.apply(puts, removed))
+            if len(puts) <= SLICE:  # at once, so that nothing comes between looking at what stands and changing it
+                writing = self.store.apply(puts, removed)
+            else:
+                # What a large batch adds is counted row by row before it is written.
+                writing = await self._world.in_thread(lambda: self.store.apply(puts, removed))
             await self._world.soon(writing)
         except StoreError:
             self.admission.forget()
             raise
+
+    def begin(self, puts: Sequence[Put], removed: Sequence[bytes]) -> Deferred[Any]:
+        """Write down what admission came to elsewhere. Fires when it is there; fails with StoreError."""
+        self._meanwhile.update(put.address for put in puts)
+        return self._world.soon(self.store.apply(puts, removed))
 
     def _judged_here(self, checks: tuple[Check, ...]) -> Deferred[bytes]:
         return self._world.in_thread(lambda: judge(checks, self.limits.directory_work))

@@ -34,15 +34,13 @@ from rhotwist.moment import EPOCH_2020
 from rhotwist.net.endpoint import RhoNode
 from rhotwist.net.peer import Peer, at_any
 from rhotwist.service.directory import DirectoryKeeper
-from rhotwist.store.peers import Peers
 from rhotwist.store.replica import View
-from rhotwist.wire.datagram import unpack_address
+from rhotwist.wire.datagram import Path, unpack_address
 
 LISTED_MOST = 1_000
 """Records that one answer lists."""
 LEVELS_MOST = 8
-PEERS_MOST = 1_000
-_CARRIERS = {Kind.UDP4: UDP, Kind.UDP6: UDP, Kind.TCP4: TCP, Kind.TCP6: TCP}
+CARRIERS = {Kind.UDP4: UDP, Kind.UDP6: UDP, Kind.TCP4: TCP, Kind.TCP6: TCP}
 
 
 class Finder:
@@ -53,7 +51,6 @@ class Finder:
         self._node = node
         self._attempts = Attempts(keeper.limits)
         self._proven: dict[bytes, None] = {}
-        self.peers: Peers | None = None
 
     def handlers(self) -> Mapping[Verb, Callable[[Any], Any]]:
         """What the control socket answers."""
@@ -62,7 +59,6 @@ class Finder:
             verbs.RECORDS: self.records,
             verbs.ROOT: self.root,
             verbs.TREE: self.tree,
-            verbs.PEERS: self.peer_list,
         }
 
     # --- where a key is ----------------------------------------------------------------------------------------------
@@ -84,9 +80,9 @@ class Finder:
         left out: a record may name anybody's.
         """
         _, places = self.resolve(text)
-        tried = [self._tried(endpoint_of(place).encode()) for place in places]
+        may = [self.may_try(endpoint_of(place).encode()) for place in places]
         if not asked:
-            places = tuple(place for place, before in zip(places, tried, strict=True) if not before)
+            places = tuple(place for place, free in zip(places, may, strict=True) if free)
         try:
             return at_any(self._node, places)
         except LocalError:
@@ -96,16 +92,20 @@ class Finder:
         """A peer has answered: where its session leads may be tried at any time from now on."""
         path = self._node.core.path_to(peer.key, identity)
         if path is not None:
-            host, port = unpack_address(path.address)
-            self._proven[household(at_ip(TCP if path.stream else UDP, host, port).encode())] = None
-            if len(self._proven) > self._keeper.limits.attempt_max:
-                del self._proven[next(iter(self._proven))]
+            self.proven_path(path)
 
-    def _tried(self, encoded: bytes) -> bool:
-        """Whether an address has to be left alone; it is tried now if not."""
-        if household(encoded) in self._proven:
-            return False
-        return self._attempts.begin(encoded, self._keeper.moment.mono) > 0
+    def proven_path(self, path: Path) -> bytes:
+        """The same for where a session leads: its endpoint."""
+        host, port = unpack_address(path.address)
+        encoded = at_ip(TCP if path.stream else UDP, host, port).encode()
+        self._proven[household(encoded)] = None
+        if len(self._proven) > self._keeper.limits.attempt_max:
+            del self._proven[next(iter(self._proven))]
+        return encoded
+
+    def may_try(self, encoded: bytes) -> bool:
+        """Whether an address may be tried by itself; then it is tried now."""
+        return household(encoded) in self._proven or not self._attempts.begin(encoded, self._keeper.moment.mono)
 
     def _records(self, address: Address) -> tuple[Record, ...]:
         """The record of a key, behind it for a wallet that of its node. Raises OperatorError."""
@@ -164,17 +164,6 @@ class Finder:
 
         return self._keeper.ask(look)
 
-    def peer_list(self, _: Nothing) -> values.PeerList:
-        """The nodes with which trees are compared, and what they have been worth."""
-        found = () if self.peers is None else self.peers.best(PEERS_MOST)
-        return values.PeerList(tuple(
-            values.PeerRow(
-                format_address(Address(NODE, one.key)), one.score, one.good, one.bad, one.first + EPOCH_2020,
-                one.last + EPOCH_2020,
-            )
-            for one in found
-        ))  # fmt: skip
-
 
 def read_address(text: str) -> Address:
     """The address of a wallet or a node. Raises OperatorError."""
@@ -190,7 +179,7 @@ def places_of(record: Record) -> tuple[NodeAt, ...]:
     """Where a node's record says that it is, UDP first."""
     ends = (unpack(one) for one in record.endpoints)
     return tuple(
-        NodeAt(record.key, one.host, one.port, _CARRIERS[Kind(one.kind)]) for one in ends if one.kind in _CARRIERS
+        NodeAt(record.key, one.host, one.port, CARRIERS[Kind(one.kind)]) for one in ends if one.kind in CARRIERS
     )
 
 

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from rhotwist.control import trouble, verbs
 from rhotwist.control.values import Nothing, Status, Stopping
 from rhotwist.control.verbs import Verb
+from rhotwist.directory.checks import Check, judge
 from rhotwist.keys.address import parse_node_at
 from rhotwist.keys.pair import SeedKey
 from rhotwist.net.clock import now
@@ -32,11 +33,14 @@ from rhotwist.secret.cookie import SAVED, StatelessSecrets
 from rhotwist.service import status
 from rhotwist.service.bundles import Bundles
 from rhotwist.service.claim import Claim
+from rhotwist.service.comparing import Comparer
 from rhotwist.service.control_server import ControlSite, Handler
 from rhotwist.service.directory import DirectoryKeeper
 from rhotwist.service.files_in import World
 from rhotwist.service.finding import Finder
 from rhotwist.service.publishing import Publisher
+from rhotwist.service.replication import Replication
+from rhotwist.service.verifier import Verifier
 from rhotwist.store import tokens
 from rhotwist.store.database import Database
 from rhotwist.store.peers import Peers
@@ -44,6 +48,8 @@ from rhotwist.store.spill import Spill
 from rhotwist.wire.datagram import pack_address
 
 R = TypeVar("R")
+CHECKS_MANY = 64
+"""Checks from which on another process is asked: 7 ms of one core."""
 
 
 class NodeService(service.Service):
@@ -58,15 +64,23 @@ class NodeService(service.Service):
         self._began = now().mono
         self._control: Any = None
         self._machine: Database | None = None
+        self._verifier: Verifier | None = None
         self.node = self._assemble()
         self.world = World(
             soon=self.soon, in_thread=self._in_thread, later=lambda seconds: deferLater(reactor, seconds),
             date=lambda: now().date, mono=lambda: now().mono,
         )  # fmt: skip
         limits = self.settings.config.limits
-        self.directory = DirectoryKeeper(limits, self.world, os.urandom, private=self.settings.private_net)
+        self.directory = DirectoryKeeper(
+            limits, self.world, os.urandom, private=self.settings.private_net, judge=self._judge
+        )
         self.directory.renew = lambda: self.publisher.renew(self._own_keys())
         self.finder = Finder(self.directory, self.node)
+        self.replication = Replication(
+            self.directory, self.finder, self.node, self.world, os.urandom, serves=self.settings.role == "node",
+            named=self.settings.peers,
+        )  # fmt: skip
+        self.comparer = Comparer(self.directory, self.node, self.replication)
         self.bundles = Bundles(self.directory, self.world)
         self.publisher = Publisher(
             self.directory, claim.key, lambda: tuple(map(parse_node_at, self.status(Nothing()).reachable)), self.world,
@@ -75,6 +89,15 @@ class NodeService(service.Service):
 
     def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+    def _judge(self, checks: tuple[Check, ...]) -> Deferred[bytes]:
+        """Few are checked by a thread; the process for many is made when there are many for the first time."""
+        work = self.settings.config.limits.directory_work
+        if len(checks) < CHECKS_MANY:
+            return self._in_thread(lambda: judge(checks, work))
+        if self._verifier is None:
+            self._verifier = Verifier(work)
+        return self.soon(self._verifier.judge(checks))
 
     def _own_keys(self) -> Iterable[SeedKey]:
         """Whose records this process keeps fresh, beside its own."""
@@ -109,7 +132,7 @@ class NodeService(service.Service):
             raise
         self._open_network()
         if self._machine is not None:
-            self.directory.open(self._machine)
+            self.directory.open(self._machine).addCallback(self._go_among)
         super().startService()
         self.say()
 
@@ -124,6 +147,7 @@ class NodeService(service.Service):
             await maybeDeferred(control.stopListening)
             with suppress(OSError):
                 self.claim.control_socket.unlink()
+        self.replication.stop()
         self.directory.let_go()
         self._let_go()
         await self.node.close()
@@ -133,6 +157,11 @@ class NodeService(service.Service):
 
     def _let_go(self) -> None:
         """What a role does before its node closes."""
+
+    def _go_among(self, _: object) -> None:
+        """The directory is open."""
+        if self.running and self._machine is not None:
+            self.replication.start(Peers(self._machine))
 
     def say(self) -> None:
         """Tell the operator who this is, where it listens, and what comes next."""
@@ -151,7 +180,6 @@ class NodeService(service.Service):
 
     def _open_stores(self) -> None:
         self._machine = Database(self.settings.places.machine(self.settings.role), tokens.KIND, durable=False)
-        self.finder.peers = Peers(self._machine)
         kept = tokens.Tokens(self._machine)
         for token in kept.take_all(now().date).result():
             self.node.core.learn_token(token.server, token.token)
@@ -173,6 +201,8 @@ class NodeService(service.Service):
 
     def _close_stores(self) -> None:
         self.directory.close()
+        if self._verifier is not None:
+            self._verifier.close()
         if self._machine is not None:
             self._machine.close()
 
@@ -209,6 +239,8 @@ class NodeService(service.Service):
             verbs.STOP: self.stop,
             verbs.PUBLISH: self.publisher.publish,
             **self.finder.handlers(),
+            **self.replication.handlers(),
+            **self.comparer.handlers(),
             **self.bundles.handlers(),
         }
 

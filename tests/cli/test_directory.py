@@ -233,9 +233,10 @@ class DirTests(DirectoryCase):
         self.assertEqual(1, self.rho("dir", "tree", "--svg", str(self.home / "no" / "where")).status)
 
     def test_peers_are_listed_with_their_worth(self) -> None:
-        row = directory.PeerRow(NODE_ADDRESS, 2.5, 7, 1, 0, 0)
+        row = directory.PeerRow(NODE_ADDRESS, True, 2.5, 7, 1, 0)
         self.process("node", {verbs.PEERS: directory.PeerList((row,))})
-        self.assertEqual(f"{NODE_ADDRESS}  score 2.5  good 7  bad 1  never answered\n", self.rho("peers").out)
+        expected = f"peer  {NODE_ADDRESS}  score 2.5  answered 7  failed 1  never answered\n"
+        self.assertEqual(expected, self.rho("peers").out)
 
     def test_no_peer_is_told(self) -> None:
         self.process("node", {verbs.PEERS: directory.PeerList(())})

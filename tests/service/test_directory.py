@@ -63,7 +63,7 @@ class GiveTests(HomeCase):
     def test_what_is_given_meanwhile_waits_for_its_turn(self) -> None:
         home = self.home()
         asked: list[Deferred[bytes]] = []
-        home.keeper._judge = lambda checks: asked.append(Deferred()) or asked[-1]
+        home.keeper.judge = lambda checks: asked.append(Deferred()) or asked[-1]
         first = home.keeper.give([record(1).encode()], PEER)
         second = home.keeper.give([record(2).encode()], PEER)
         self.assertEqual(1, len(asked))

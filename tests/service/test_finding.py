@@ -11,11 +11,8 @@ from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
 from rhotwist.directory.record import Record, delegation, make_record, withdraw
 from rhotwist.errors import LocalError, OperatorError
 from rhotwist.keys.address import NodeAt
-from rhotwist.moment import EPOCH_2020
 from rhotwist.net.peer import at_any
 from rhotwist.service.finding import Finder, places_of, row_of
-from rhotwist.store.peers import Peer as KeptPeer
-from rhotwist.store.peers import Peers
 from rhotwist.tree.hashes import EMPTY
 from rhotwist.wire.datagram import Path, pack_address
 from tests.directory.support import NOON, TODAY, key, record
@@ -148,14 +145,6 @@ class FindingTests(HomeCase):
                                                               for n in range(8)]))  # fmt: skip
         self.assertEqual(["" if region == EMPTY else region.hex() for region in view], list(found.levels[3]))
         self.assertEqual(9, len(self.result(self.finder.tree(values.TreeAsk(levels=99))).levels))
-
-    def test_peers_are_told_with_what_they_have_been_worth(self) -> None:
-        self.assertEqual((), self.finder.peer_list(Nothing()).peers)
-        self.finder.peers = Peers(self.here.database)
-        self.finder.peers.put(KeptPeer(key(4).public, None, 0, 2.5, 7, 1, NOON, NOON + 5)).result()
-        [row] = self.finder.peer_list(Nothing()).peers
-        self.assertEqual((node(4), 2.5, 7, 1, NOON + 5 + EPOCH_2020),
-                         (row.node, row.score, row.good, row.bad, row.last_at))  # fmt: skip
 
 
 class RowTests(HomeCase):
