@@ -7,7 +7,8 @@ import json
 import sys
 
 NAMES = (
-    "handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "store", "stream", "trees",
+    "handshakes", "requests", "sessions", "floods", "hellos", "bulk", "links", "resume", "store", "stream", "sync",
+    "trees",
 )  # fmt: skip
 
 

@@ -204,9 +204,9 @@ class Sync:
             self._claimed = _MANY
             self._walk(Stage.WALK, step)
         else:
-            # What was sent goes on being of use: a third more of the same sketch decodes nearly always.
+            # What was sent goes on being of use: half as many more of the same sketch decode nearly always.
             self._cells = cells
-            self._ask(SyncMore(first=size, count=min(size // 3 + 1, CELLS_MOST - size)), step)
+            self._ask(SyncMore(first=size, count=min(size // 2 + 1, CELLS_MOST - size)), step)
 
     def _too_many(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
         self._see(reply)

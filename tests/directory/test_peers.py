@@ -161,6 +161,7 @@ class MemoryTests(SynchronousTestCase):
                 some.failed(oldest, mono + 9.0, 0)
             known = {one.key for one in some.kept()}
             self.assertEqual((alive, not alive), (oldest in known, newcomer in known))
+            self.assertEqual({}, some._newcomers)
 
     def test_what_is_remembered_is_bounded_also_of_one_neighbourhood(self) -> None:
         some = peers(peers_untried=100)

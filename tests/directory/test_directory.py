@@ -1,0 +1,264 @@
+"""The directory whole, step by step: what it hands out for what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from rhotwist.directory.checks import judge
+from rhotwist.directory.directory import (
+    BUSY,
+    WRONG,
+    Answer,
+    Ask,
+    Directory,
+    Job,
+    Judge,
+    Keep,
+    Leave,
+    Mention,
+    Purge,
+)
+from rhotwist.directory.flood import news_id
+from rhotwist.directory.messages import (
+    News,
+    NewsRecords,
+    NewsWanted,
+    SyncGive,
+    SyncHello,
+    SyncMore,
+    SyncTaken,
+    SyncWant,
+)
+from rhotwist.directory.peers import Connect
+from rhotwist.directory.record import Record, withdraw
+from rhotwist.errors import Refused
+from rhotwist.limits import Limits
+from rhotwist.testing.replicas import MemoryReplica
+from tests.directory.comparing import KEY, serve
+from tests.directory.support import NOON, TODAY, at, key, place, record
+
+OWN = b"own".ljust(32)
+PEERS = [f"peer {n}".encode().ljust(32) for n in range(5)]
+PLACES = [place(300 * n).encode() for n in range(5)]
+LIMITS = Limits(directory_work=0)
+
+
+class Stage:
+    """A directory whose jobs for the disk and the worker are done at once; the others are kept."""
+
+    def __init__(self, peers: int = 0, limits: Limits = LIMITS) -> None:
+        self.tree = MemoryReplica(b"ours----", TODAY, 300)
+        self.directory = Directory(OWN, self.tree, limits, bytes)
+        self.limits = limits
+        for peer, where in list(zip(PEERS, PLACES, strict=True))[:peers]:
+            self.directory.opened(peer, where, KEY, at(NOON))
+
+    def work(self, mono: float = 0.0) -> list[Job]:
+        """Do the jobs; those for the net."""
+        left = []
+        while jobs := self.directory.jobs():
+            for job in jobs:
+                if isinstance(job, Judge):
+                    self.directory.judged(job, judge(job.checks, self.limits.directory_work), at(NOON, mono))
+                elif isinstance(job, Keep):
+                    self.tree.apply(job.settled)
+                    self.directory.kept(job, at(NOON, mono))
+                else:
+                    left.append(job)
+        return left
+
+    def tick(self, mono: float) -> list[Job]:
+        """Time passes."""
+        self.directory.tick(at(NOON, mono))
+        return self.work(mono)
+
+
+def packed(records: Iterable[Record]) -> bytes:
+    """Records one behind the other."""
+    return b"".join(one.encode() for one in records)
+
+
+def bad(one: Record) -> Record:
+    """Its signature is none."""
+    return attrs.evolve(one, signature=bytes(64))
+
+
+class NewsTests(SynchronousTestCase):
+    def test_a_published_record_is_told_after_it_was_kept_and_not_before(self) -> None:
+        stage = Stage(2)
+        stage.directory.publish([record(1).encode()], at(NOON))
+        [judging] = stage.directory.jobs()
+        self.assertIsInstance(judging, Judge)
+        stage.directory.judged(judging, b"\0", at(NOON))  # type: ignore[arg-type]
+        [keeping] = stage.directory.jobs()
+        self.assertIsInstance(keeping, Keep)
+        stage.tree.apply(keeping.settled)  # type: ignore[union-attr]
+        self.assertNotIn(News, [type(job.body) for job in stage.tick(0.6) if isinstance(job, Mention)])
+        stage.directory.kept(keeping, at(NOON, 0.6))  # type: ignore[arg-type]
+        told = [job for job in stage.tick(1.2) if isinstance(job, Mention)]
+        self.assertEqual([Mention(peer, News(ids=news_id(record(1)))) for peer in PEERS[:2]], told)
+
+    def test_news_is_pulled_checked_kept_and_sent_on_to_the_others(self) -> None:
+        stage = Stage(3)
+        stage.directory.heard(PEERS[0], News(ids=news_id(record(1))), at(NOON))
+        self.assertEqual([Mention(PEERS[0], NewsWanted(wants=record(1).address[:5]))], stage.work())
+        stage.directory.heard(PEERS[0], NewsRecords(records=packed([record(1)])), at(NOON))
+        stage.work()
+        self.assertEqual(1, stage.tree.total)
+        told = [job.peer for job in stage.tick(1.0) if isinstance(job, Mention)]
+        self.assertEqual(PEERS[1:3], told)
+
+    def test_a_forged_record_is_not_kept_or_told_and_costs_its_bringer_the_friendship(self) -> None:
+        stage = Stage(2)
+        for number in range(4):
+            forged = bad(record(number))
+            stage.directory.heard(PEERS[0], News(ids=news_id(forged)), at(NOON))
+            stage.directory.heard(PEERS[0], NewsRecords(records=packed([forged])), at(NOON))
+        self.assertIn(Leave(PEERS[0]), stage.work())
+        self.assertEqual(0, stage.tree.total)
+        self.assertEqual((PEERS[1],), stage.directory.flood.neighbours)
+        stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON))
+        self.assertEqual([Leave(PEERS[0])], stage.work())
+
+    def test_nonsense_is_blamed(self) -> None:
+        stage = Stage(1)
+        for body in News(ids=b"1234"), NewsRecords(records=b"no record"):
+            stage.directory.heard(PEERS[0], body, at(NOON))
+        self.assertIn(Leave(PEERS[0]), stage.work())
+
+    def test_a_node_in_a_record_may_become_a_peer_and_a_wallet_or_one_withdrawn_not(self) -> None:
+        stage = Stage()
+        stage.directory.publish([record(1).encode()], at(NOON))
+        stage.work()
+        [connect] = [job for job in stage.tick(0.0) if isinstance(job, Connect) and not job.feel]
+        self.assertEqual((key(1).public, record(1).endpoints[0]), (connect.key, connect.place))
+        stage.directory.failed(connect.key, at(NOON))
+        stage.directory.publish([withdraw(key(1), NOON + 60).encode()], at(NOON + 60))
+        stage.work()
+        self.assertEqual([], [job for job in stage.tick(4_000.0) if isinstance(job, Connect)])
+
+
+class ComparingTests(SynchronousTestCase):
+    def run_sync(self, stage: Stage, theirs: MemoryReplica, mono: float) -> list[object]:
+        """Have one comparison done with an honest peer; its requests."""
+        asked = []
+        waiting = [job for job in stage.tick(mono) if isinstance(job, Ask)]
+        while waiting:
+            ask = waiting.pop(0)
+            asked.append(ask.request)
+            stage.directory.replied(ask, serve(theirs, ask.request), at(NOON, mono))
+            waiting += [job for job in stage.work(mono) if isinstance(job, Ask)]
+        return asked
+
+    def test_each_peer_is_compared_with_at_once_and_every_minute(self) -> None:
+        stage, theirs = Stage(1), MemoryReplica(b"theirs--", TODAY, 300)
+        theirs.put([record(1), record(2)])
+        stage.directory.publish([record(3).encode()], at(NOON))
+        stage.work()
+        asked = self.run_sync(stage, theirs, 1.0)
+        self.assertEqual([SyncHello, SyncGive], [type(request) for request in asked])
+        self.assertEqual((3, stage.tree.root), (theirs.total, theirs.root))
+        self.assertEqual((3, theirs.root), stage.directory._friends[PEERS[0]].view)
+        self.assertEqual([], self.run_sync(stage, theirs, 60.0))
+        self.assertEqual([SyncHello], [type(request) for request in self.run_sync(stage, theirs, 62.0)])
+
+    def test_three_at_once_and_whose_tree_stands_alone_last(self) -> None:
+        stage = Stage(5)
+        roots = [b"x", b"y", b"x", b"x", b"x"]
+        for friend, root in zip(stage.directory._friends.values(), roots, strict=True):
+            friend.view = (10, root)
+        first = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        self.assertEqual([PEERS[0], PEERS[2], PEERS[3]], [ask.peer for ask in first])
+        for ask in first:
+            stage.directory.replied(ask, None, at(NOON, 1.0))
+        self.assertEqual([PEERS[4], PEERS[1]], [job.peer for job in stage.tick(2.0) if isinstance(job, Ask)])
+
+    def test_one_that_takes_too_long_is_given_up(self) -> None:
+        stage = Stage(1)
+        [ask] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        self.assertEqual([], [job for job in stage.tick(100.0) if isinstance(job, Ask)])
+        stage.tick(122.0)
+        self.assertIsNone(stage.directory._friends[PEERS[0]].sync)
+        stage.directory.replied(ask, serve(stage.tree, ask.request), at(NOON, 123.0))
+        self.assertEqual(1, len([job for job in stage.tick(183.0) if isinstance(job, Ask)]))
+
+    def test_a_lie_ends_the_friendship(self) -> None:
+        stage = Stage(1)
+        [ask] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        stage.directory.replied(ask, SyncTaken(count=1, root=bytes(32), seq=1, new=0), at(NOON, 1.0))
+        self.assertEqual([Leave(PEERS[0])], stage.work())
+
+    def test_who_is_felt_is_compared_with_once_and_left(self) -> None:
+        stage, theirs = Stage(limits=attrs.evolve(LIMITS, peers_out=0)), MemoryReplica(b"theirs--", TODAY, 300)
+        theirs.put([record(2)])
+        stage.directory.publish([record(1).encode()], at(NOON))
+        stage.work()
+        [connect] = [job for job in stage.tick(0.0) if isinstance(job, Connect)]
+        self.assertTrue(connect.feel)
+        stage.directory.opened(connect.key, connect.place, KEY, at(NOON, 0.5))
+        self.assertEqual((), stage.directory.flood.neighbours)
+        self.run_sync(stage, theirs, 2.0)
+        self.assertEqual(2, stage.tree.total)
+        self.assertEqual({}, stage.directory._friends)
+
+
+class AskedTests(SynchronousTestCase):
+    def test_what_was_given_is_answered_for_when_it_is_kept(self) -> None:
+        stage = Stage(1)
+        given = SyncGive(records=packed([record(1), record(2), bad(record(3))]))
+        self.assertIsNone(stage.directory.asked(PEERS[0], given, "ticket", at(NOON)))
+        [answer] = stage.work()
+        taken = SyncTaken(count=2, root=stage.tree.root, seq=2, new=2)
+        self.assertEqual(Answer("ticket", taken), answer)
+        stage.directory.asked(PEERS[0], given, "again", at(NOON))
+        self.assertEqual([Answer("again", attrs.evolve(taken, new=0))], stage.work())
+
+    def test_gifts_beyond_their_budget_count_as_unasked(self) -> None:
+        stage = Stage(1, attrs.evolve(LIMITS, give_burst=2.0, give_rate=0.001, record_burst=1.0, record_rate=0.001))
+        for number in range(8):
+            stage.directory.asked(PEERS[0], SyncGive(records=packed([record(number)])), number, at(NOON))
+        stage.work()
+        self.assertEqual((3, 5), (stage.tree.total, stage.directory.admission.waiting))
+
+    def test_strangers_and_whoever_asks_without_end_are_refused(self) -> None:
+        stage = Stage(1, attrs.evolve(LIMITS, sync_burst=1_000.0, sync_rate=0.001))
+        stage.directory.publish([record(n).encode() for n in range(9)], at(NOON))
+        stage.work()
+        want = SyncWant(wants=record(1).address[:5])
+        for peer, refused in ((PEERS[1], [True]), (PEERS[0], 8 * [False] + [True])):
+            told = [isinstance(stage.directory.asked(peer, want, 0, at(NOON)), Refused) for _ in refused]
+            self.assertEqual(refused, told)
+        reply = stage.directory.asked(PEERS[0], want, 0, at(NOON))
+        self.assertEqual(BUSY, reply.code)  # type: ignore[union-attr]
+
+    def test_nonsense_is_refused_and_blamed(self) -> None:
+        stage = Stage(1)
+        reply = stage.directory.asked(PEERS[0], SyncMore(first=0, count=0), 0, at(NOON))
+        self.assertEqual(WRONG, reply.code)  # type: ignore[union-attr]
+        self.assertIsInstance(stage.directory.asked(PEERS[0], SyncGive(records=b"junk"), 0, at(NOON)), Refused)
+        self.assertEqual([Leave(PEERS[0])], stage.work())
+
+
+class TimeTests(SynchronousTestCase):
+    def test_a_day_begins_once(self) -> None:
+        stage = Stage()
+        tomorrow = at(NOON + 86_400, 1.0)
+        stage.directory.tick(tomorrow)
+        self.assertIn(Purge(TODAY + 1), stage.directory.jobs())
+        stage.directory.tick(tomorrow._replace(mono=5.0))
+        self.assertEqual([], [job for job in stage.directory.jobs() if isinstance(job, Purge)])
+
+    def test_a_record_that_waited_is_taken_and_told_when_it_is_due(self) -> None:
+        stage = Stage(1)
+        early = record(1, NOON + 660)
+        stage.directory.publish([early.encode()], at(NOON))
+        stage.work()
+        self.assertEqual((0, 1), (stage.tree.total, stage.directory.admission.waiting))
+        self.assertLessEqual(stage.directory.deadline(), 60.0)
+        stage.directory.tick(at(NOON + 60, 60.0))
+        stage.work(60.0)
+        self.assertEqual(1, stage.tree.total)
+        self.assertIn(News, [type(job.body) for job in stage.tick(61.0) if isinstance(job, Mention)])
