@@ -53,18 +53,19 @@ class Database:
         self._thread = threading.Thread(target=self._write_all, name=f"store {path.name}", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[sqlite3.Connection], R]) -> Future[R]:
+    def submit(self, work: Callable[[sqlite3.Connection], R], future: Future[R] | None = None) -> Future[R]:
         """Run work in the writer's thread, inside a transaction that it shares with others and must not end.
 
-        The future fails with what work raised, with DiskFull or StoreError if it or the commit failed: then nothing of
-        it is stored. It may be cancelled until it runs. Raises Closed after ``close``.
+        future is the one to use, for whoever has to know before those who wait for it. It fails with what work raised,
+        with DiskFull or StoreError if it or the commit failed: then nothing of it is stored. It may be cancelled until
+        it runs. Raises Closed after ``close``.
         """
-        future: Future[R] = Future()
+        made: Future[R] = Future() if future is None else future
         with self._gate:
             if self._closed:
                 raise Closed(f"{self.path} is closed")
-            self._queue.put(_Operation(work, future))
-        return future
+            self._queue.put(_Operation(work, made))
+        return made
 
     def read(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Run work now, in this thread, on its read-only connection. It sees what is committed.

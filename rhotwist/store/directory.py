@@ -268,21 +268,18 @@ class Directory:
             begun += 1  # twice where it is done again, alone
             return work(connection)
 
-        def done(future: Future[Made]) -> None:
+        def done(made: Made | None) -> None:
             with self._gate:
                 settle()
-                if not future.cancelled() and future.exception() is None:
-                    self._state = _state(future.result())
+                if made is not None:
+                    self._state = _state(made)
             self._end(begun)
 
         try:
-            future = self._database.submit(change)
+            return self._database.submit(change, _Change(done))
         except Closed:
-            with self._gate:
-                settle()
+            done(None)
             raise
-        future.add_done_callback(done)
-        return future
 
     def _growth(self, connection: sqlite3.Connection, ahead: dict[bytes, Standing | None]) -> int:
         """By how many addresses, pinned ones aside, the tree will have more."""
@@ -297,3 +294,29 @@ class Directory:
 
 def _state(made: State | Rebuilt) -> State:
     return made.state if isinstance(made, Rebuilt) else made
+
+
+class _Change(Future[R]):
+    """A future that tells its outcome, None for a failure, before whoever waits for it can go on."""
+
+    def __init__(self, done: Callable[[R | None], None]) -> None:
+        super().__init__()
+        self._tell = done
+
+    def set_result(self, result: R) -> None:
+        """``Future.set_result``."""
+        self._tell(result)
+        super().set_result(result)
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """``Future.set_exception``."""
+        self._tell(None)
+        super().set_exception(exception)
+
+    def cancel(self) -> bool:
+        """``Future.cancel``."""
+        before = self.cancelled()
+        cancelled = super().cancel()
+        if cancelled and not before:
+            self._tell(None)
+        return cancelled

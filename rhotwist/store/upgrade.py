@@ -78,6 +78,8 @@ def bring_up(path: Path, kind: str, folder: Path = SCHEMA) -> None:
             sync_folder(path.parent)
     except sqlite3.Error as error:
         raise from_sqlite(error, path) from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: its tables have names that are no text") from error
     except OSError as error:
         raise from_system(error, path) from error
 

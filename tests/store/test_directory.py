@@ -1,31 +1,22 @@
 """The directory on disk: what was applied stands, in the tree, the journal and the look-ups; and nothing else does."""
 
 import sqlite3
-import tempfile
+from concurrent.futures import Future
 from contextlib import closing
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import attrs
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.admission import Admission
 from rhotwist.directory.checks import judge
-from rhotwist.directory.record import Record
-from rhotwist.directory.validity import stands
-from rhotwist.errors import Closed, DamagedStore, LocalError, StoreError
+from rhotwist.errors import Closed, LocalError, StoreError
 from rhotwist.store.database import Database
-from rhotwist.store.directory import KIND, Directory
 from rhotwist.store.upgrade import connect
 from rhotwist.testing.holdings import MemoryHoldings
 from rhotwist.tree.hashes import EMPTY
 from rhotwist.tree.proof import inclusion, read_path
 from rhotwist.tree.sketch import Sketch, sketch_id
-from tests import FULL
 from tests.directory import support
 from tests.directory.support import ASKED, NO_WORK, NOON, TODAY, at
 from tests.store.directory_support import CELLS, DirectoryCase, put, puts, record, root_of_records, small
@@ -243,6 +234,19 @@ class HoldingsTests(DirectoryCase):
         self.assertEqual((directory.count(), directory.standing([record(10).address])), (5, [None]))
         stopper.release()
 
+    def test_whoever_waits_for_a_batch_finds_it_done(self) -> None:
+        directory = self.open()
+        seen: list[int] = []
+        settle = Future.set_result
+
+        def watched(future: Any, result: Any) -> None:
+            seen.append(directory.state.count)
+            settle(future, result)
+
+        self.patch(Future, "set_result", watched)
+        directory.apply([put(record(1))]).result(SECONDS)
+        self.assertEqual(seen[-1:], [1])
+
     def test_admission_over_it_comes_to_the_same_tree_as_over_a_dict(self) -> None:
         directory, model = self.open(), MemoryHoldings()
         limits = attrs.evolve(NO_WORK, directory_max=25)
@@ -282,240 +286,3 @@ class _Held:
 
 def _front(address: bytes, bits: int) -> int:
     return int.from_bytes(address, "big") >> 256 - bits
-
-
-class DirectoryMachine(RuleBasedStateMachine):
-    """Records by key; restart in either form, lost transactions and purges are rules. The model is three dicts."""
-
-    numbers = st.integers(0, 40)
-    minutes = st.integers(0, 3)
-    lives = st.sampled_from([1, 3, 5, 30])
-    some = st.lists(st.tuples(numbers, minutes, lives), max_size=12)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.holder = tempfile.TemporaryDirectory()
-        self.tree: dict[bytes, Record] = {}
-        self.beside: dict[bytes, Record] = {}
-        self.pins: set[bytes] = set()
-        self.epoch = 0
-        self.seq = 0
-        self.open(False)
-
-    def open(self, reference: bool) -> None:
-        """Open it, as a start does."""
-        self.database = Database(Path(self.holder.name) / "machine.db", KIND, durable=False)
-        self.directory = Directory(self.database, small(reference))
-        self.directory.opened.result(SECONDS)
-
-    @initialize()
-    def begin(self) -> None:
-        self.purge(TODAY)
-
-    @rule(some=some, gone=st.lists(numbers, max_size=4))
-    def apply(self, some: list[tuple[int, int, int]], gone: list[int]) -> None:
-        made = [record(*one) for one in some]
-        removed = {record(number).address for number in gone} - {one.address for one in made}
-        self.directory.apply(puts(made), removed).result(SECONDS)
-        for address in removed:
-            self.tree.pop(address, None)
-        self.tree.update((one.address, one) for one in made)
-
-    @rule(number=numbers, minute=minutes)
-    def apply_local(self, number: int, minute: int) -> None:
-        made = record(number, minute)
-        self.directory.apply([put(made, local=True)]).result(SECONDS)
-        held = self.beside.get(made.address)
-        if held is None or held.issued < made.issued:
-            self.beside[made.address] = made
-
-    @rule(some=some, commit=st.booleans())
-    def lose(self, some: list[tuple[int, int, int]], commit: bool) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            self.directory._replica.apply(connection, puts(record(*one) for one in some), ())
-            if commit:
-                connection.execute("ROLLBACK")
-            raise LocalError("lost")
-
-        assert isinstance(self.database.submit(work).exception(SECONDS), StoreError | LocalError)
-
-    @rule(number=numbers, pinned=st.booleans())
-    def pin(self, number: int, pinned: bool) -> None:
-        address = record(number).address
-        self.directory.pin(address, pinned).result(SECONDS)
-        (self.pins.add if pinned else self.pins.discard)(address)
-
-    @rule(epoch=st.integers(TODAY, TODAY + 6))
-    def purge(self, epoch: int) -> None:
-        self.directory.purge(epoch).result(SECONDS)
-        if epoch != self.epoch:
-            self.epoch = epoch
-            for held in (self.tree, self.beside):
-                for address in [address for address, one in held.items() if not stands(one.until, epoch)]:
-                    del held[address]
-
-    @rule()
-    def rebuild(self) -> None:
-        made = self.directory.rebuild(self.epoch).result(SECONDS)
-        assert (made.lost, made.lost_local, made.lost_pins) == ((), (), 0)
-        self.tree = {address: one for address, one in self.tree.items() if stands(one.until, self.epoch)}
-
-    @rule(reference=st.booleans())
-    def restart(self, reference: bool) -> None:
-        state = self.directory.state
-        self.directory.close()
-        self.database.close()
-        self.open(reference)
-        assert (self.directory.root, self.directory.epoch) == (state.root, state.epoch)
-
-    @rule()
-    def audit(self) -> None:
-        assert self.directory.audit(True).result(SECONDS).damage == ()
-        whole = Sketch(CELLS)
-        whole.change(sketch_id(one.address, one.leaf) for one in self.tree.values())
-        assert self.directory.ask(lambda view: view.cells(CELLS)).result(SECONDS) == whole.first(CELLS)
-
-    @rule(number=numbers)
-    def look(self, number: int) -> None:
-        address = record(number).address
-        assert self.directory.record(address) == self.tree.get(address)
-        both = [held[address] for held in (self.tree, self.beside) if address in held]
-        wanted = max(both, key=lambda one: (one.issued, [-byte for byte in one.hash]), default=None)
-        assert self.directory.lookup(support.key(number).public) == wanted
-
-    @invariant()
-    def agree(self) -> None:
-        state = self.directory.state
-        assert state.root == root_of_records(self.tree.values())
-        assert (state.count, state.epoch) == (len(self.tree), self.epoch)
-        assert self.directory.count() == len(self.tree.keys() - self.pins)
-        assert state.seq >= self.seq
-        self.seq = state.seq
-        assert set(self.directory.since(0, 1_000).records) == {one.encode() for one in self.tree.values()}
-
-    def teardown(self) -> None:
-        """Leave nothing."""
-        self.directory.close()
-        self.database.close()
-        self.holder.cleanup()
-
-
-class DirectoryMachineTests(SynchronousTestCase):
-    def test_it_agrees_with_a_dict_over_restarts_failures_and_days(self) -> None:
-        """100,000 steps in the long run."""
-        run_state_machine_as_test(
-            DirectoryMachine,
-            settings=settings(stateful_step_count=100 if FULL else 25, max_examples=1_000 if FULL else 12),
-        )
-
-
-class DamageTests(DirectoryCase):
-    def spoil(self, *statements: str) -> None:
-        """Change the closed file behind everybody's back."""
-        with closing(connect(self.path, "rw")) as another:
-            for statement in statements:
-                self.assertGreater(another.execute(statement).rowcount, 0, statement)
-
-    def test_a_damaged_record_is_refused_by_name_and_a_copy_of_it_is_welcome(self) -> None:
-        damage = ("body = zeroblob(length(body))", "proof = zeroblob(76)", "body = zeroblob(384)")
-        for number, what in enumerate(damage):
-            self.path = self.folder / f"{number}.db"
-            directory = self.open()
-            made = self.fill(directory, 20)
-            self.close(directory)
-            self.spoil(f"UPDATE record SET {what} WHERE seq = 4")
-            directory = self.open()
-            bad = made[3]
-            self.assertIn(bad.address.hex(), str(self.assertRaises(DamagedStore, directory.record, bad.address)))
-            self.assertRaises(DamagedStore, directory.lookup, bad.key)
-            self.assertEqual(directory.standing([bad.address]), [None])
-            page = directory.since(0, 99)
-            self.assertEqual((len(page.records), page.damaged), (19, (bad.address,)))
-            self.assertEqual(directory.audit().result(SECONDS).damage, ())
-            self.assertEqual(directory.audit(True).result(SECONDS).lost, (bad.address,))
-            directory.apply([put(bad)]).result(SECONDS)
-            self.assertEqual(directory.record(bad.address), bad)
-            self.assertEqual(directory.audit(True).result(SECONDS).damage, ())
-            self.close(directory)
-
-    def test_whatever_else_is_damaged_is_named_and_made_anew(self) -> None:
-        swap = "UPDATE leaf SET hash = (SELECT hash FROM leaf ORDER BY address DESC LIMIT 1) WHERE seq = 2"
-        for number, (statement, said, refused) in enumerate((
-            ("UPDATE bucket SET hash = zeroblob(32) WHERE number = (SELECT min(number) FROM bucket)", "root", True),
-            ("UPDATE bucket SET hash = X'01' WHERE number = (SELECT min(number) FROM bucket)", "no tree has", True),
-            ("DELETE FROM bucket WHERE number = (SELECT min(number) FROM bucket)", "root", True),
-            ("UPDATE step SET root = zeroblob(32)", "damaged", True),
-            ("DELETE FROM step WHERE seq = (SELECT max(seq) - 1 FROM step)", "damaged", True),
-            ("DELETE FROM meta", "meta row", True),
-            ("UPDATE meta SET epoch = epoch + 1", "meta row", True),
-            ("UPDATE meta SET cells = zeroblob(length(cells))", "meta row", True),
-            (swap, "leaves", False),
-            ("DELETE FROM leaf WHERE seq = 2", "leaves", False),
-            ("UPDATE leaf SET day = day + 1 WHERE seq = 2", "record at", False),
-            ("UPDATE leaf SET seq = 3 WHERE seq = 2", "record at", False),
-            ("DELETE FROM record WHERE seq = 2", "record at", False),
-        )):
-            self.path = self.folder / f"{number}.db"
-            directory = self.open(small(deep=64, fold=50))
-            made = self.fill(directory, 30)
-            directory.apply([put(record(31))]).result(SECONDS)
-            directory.apply([put(record(32))]).result(SECONDS)
-            directory.purge(TODAY).result(SECONDS)
-            if "step" in statement:
-                directory.apply([put(record(33))]).result(SECONDS)
-                directory.apply([put(record(34))]).result(SECONDS)
-            before = directory.state
-            self.close(directory)
-            self.spoil(statement)
-            directory = self.open(small(deep=64, fold=50))
-            if refused:
-                self.assertIn(said, str(self.assertRaises(DamagedStore, directory.opened.result, SECONDS)), statement)
-                self.assertRaises(DamagedStore, directory.apply([put(record(40))]).result, SECONDS)
-            found = directory.audit(True).result(SECONDS)
-            self.assertIn(said, " ".join(found.damage), statement)
-            rebuilt = directory.rebuild(TODAY).result(SECONDS)
-            lost = [made[1]] if statement.startswith("DELETE FROM record") else []
-            self.assertEqual(rebuilt.lost, tuple(one.address for one in lost))
-            self.assertEqual(directory.state.count, before.count - len(lost), statement)
-            self.assertGreater(directory.state.seq, before.seq - 1)
-            if not lost:
-                self.assertEqual(directory.root, before.root)
-            self.assertEqual(directory.audit(True).result(SECONDS).damage, ())
-            self.close(directory)
-
-    def test_records_without_a_meta_row_are_not_taken_for_a_new_directory(self) -> None:
-        directory = self.open()
-        self.fill(directory, 3)
-        self.close(directory)
-        self.spoil("DELETE FROM meta", "DELETE FROM step")
-        self.assertIn("lost", str(self.assertRaises(DamagedStore, self.open().opened.result, SECONDS)))
-
-    def test_a_rebuilt_journal_has_another_name_and_no_expired_record(self) -> None:
-        names = iter((b"firstone", b"another1"))
-        replica = small()
-        replica._rng = lambda count: next(names)
-        directory = self.open(replica)
-        directory.apply(puts([record(1, days=2), record(2)])).result(SECONDS)
-        rebuilt = directory.rebuild(TODAY + 3).result(SECONDS)
-        self.assertEqual((rebuilt.state.store_id, rebuilt.state.count, rebuilt.lost), (b"another1", 1, ()))
-        self.assertEqual(directory.since(0, 9).records, (record(2).encode(),))
-
-    def test_damaged_local_records_and_pins_are_named_and_dropped(self) -> None:
-        directory = self.open()
-        self.fill(directory, 3)
-        directory.apply(puts([record(7), record(8)], local=True)).result(SECONDS)
-        directory.pin(record(1).address).result(SECONDS)
-        directory.pin(record(2).address).result(SECONDS)
-        self.close(directory)
-        self.spoil(
-            f"UPDATE local SET proof = zeroblob(76) WHERE address = X'{record(7).address.hex()}'",
-            f"UPDATE pin SET sum = zeroblob(4) WHERE address = X'{record(2).address.hex()}'",
-        )
-        directory = self.open()
-        self.assertRaises(DamagedStore, directory.lookup, record(7).key)
-        self.assertEqual(len(directory.audit(True).result(SECONDS).damage), 2)
-        rebuilt = directory.rebuild(TODAY).result(SECONDS)
-        self.assertEqual((rebuilt.lost, rebuilt.lost_local, rebuilt.lost_pins), ((), (record(7).address,), 1))
-        self.assertEqual(directory.state.pins, {record(1).address})
-        self.assertEqual(directory.lookup(record(8).key), record(8))
-        self.assertIsNone(directory.lookup(record(7).key))

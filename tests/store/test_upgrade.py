@@ -251,6 +251,15 @@ class RefusalTests(UpgradeCase):
         self.assertRaises(StoreError, self.bring_up)
 
 
+class GarbledTests(FolderCase):
+    def test_a_schema_that_is_no_text_is_refused(self) -> None:
+        path = self.folder / "machine.db"
+        bring_up(path, "machine")
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b"-- good for one Hello", b"-- good for one Hell\xd7"))
+        self.assertRaises(StoreError, bring_up, path, "machine")
+
+
 class OwnSchemaTests(FolderCase):
     """The SQL files that we ship."""
 
