@@ -1,31 +1,46 @@
-"""``rho ping``: whether a node is there and holds its key. Needs no running process; speaks with a throw-away key."""
+"""``rho ping``: whether a node is there and holds its key. Speaks with a throw-away key and needs no running process,
+but to look up where a key is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
+from rhotwist.cli.directory_process import directory_process
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.send import check_node_at
-from rhotwist.control import explain, trouble
+from rhotwist.control import explain, trouble, verbs
+from rhotwist.control.directory import Found, Lookup
 from rhotwist.control.text import span
 from rhotwist.errors import LocalError, RequestFailed, TimedOut, Unreachable
+from rhotwist.keys.address import LENGTH, NodeAt, parse_node_at
 
 PATIENCE = 10.0  # seconds
 PAUSE = 1.0  # seconds between two pings with --count
 
 
 @click.command("ping")
-@click.argument("node", metavar="NODE@HOST:PORT")
+@click.argument("node", metavar="NODE@HOST:PORT|KEY")
 @click.option("-c", "--count", default=1, type=click.IntRange(1, 100_000), show_default=True, help="How often.")
 @common
 @pass_run
 def command(run: Run, node: str, count: int) -> None:
-    """Ask a node for proof that it is there and holds its key, and show how long that took."""
-    check_node_at(node)
+    """Ask a node for proof that it is there and holds its key, and show how long that took.
+
+    KEY alone, of a node or of a wallet whose node is meant, is looked up in the directory that lies here.
+    """
     node = node.strip()
+    if "@" in node or len(node) != LENGTH:
+        check_node_at(node)
+        places = [parse_node_at(node)]
+    else:
+        found: Found = directory_process(run).ask(verbs.LOOKUP, Lookup(node))
+        if not found.places:
+            raise trouble.NO_WAY(key=node)
+        places = [parse_node_at(place) for place in found.places]
 
     def show(reached: Any) -> None:
         kind = "post-quantum" if reached.post_quantum else "classical"
@@ -37,11 +52,14 @@ def command(run: Run, node: str, count: int) -> None:
             f"{node}  {reached.suite} ({kind})  round trip {span(reached.round_trip)}  key proven",
         )  # fmt: skip
 
-    _ping(run, node, count, show)
+    _ping(run, (node, places), count, show)
 
 
-def _ping(run: Run, node: str, count: int, show: Callable[[Any], None]) -> None:
-    """Ping count times in one run of the reactor, and show each answer. Raises OperatorError."""
+def _ping(run: Run, whom: tuple[str, Sequence[NodeAt]], count: int, show: Callable[[Any], None]) -> None:
+    """Ping whom, as it is called and where it is, count times in one run of the reactor, and show each answer.
+
+    Raises OperatorError.
+    """
     from twisted.internet import reactor  # noqa: TID251 - an entry point
     from twisted.internet.defer import Deferred
     from twisted.internet.task import deferLater, react
@@ -49,7 +67,9 @@ def _ping(run: Run, node: str, count: int, show: Callable[[Any], None]) -> None:
 
     from rhotwist.net.clock import make_monotonic
     from rhotwist.net.endpoint import listen
+    from rhotwist.net.peer import at_any
 
+    node, places = whom
     shown = 0
     failed: list[BaseException | None] = []
     make_monotonic(reactor)
@@ -61,7 +81,7 @@ def _ping(run: Run, node: str, count: int, show: Callable[[Any], None]) -> None:
         nonlocal shown
         here = await listen(reactor)
         try:
-            peer = here.peer(node)
+            peer = here.peer(places[0]) if len(places) == 1 else at_any(here, places)
             for number in range(count):
                 if number:
                     await deferLater(reactor, PAUSE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_ADDRESS = re.compile(r"rho1[a-z0-9]+")
 BORDER = 2  # squares of quiet zone; scanners manage with less than the standard's four
 
 
@@ -12,7 +15,7 @@ def qr_lines(text: str) -> list[str]:
     """
     import segno
 
-    code = segno.make_qr(text.upper() if text.lower().startswith("rho1") and "@" not in text else text)
+    code = segno.make_qr(text.upper() if _ADDRESS.fullmatch(text) else text)
     rows = [list(row) for row in code.matrix_iter(border=BORDER)]
     if len(rows) % 2:
         rows.append([0] * len(rows[0]))

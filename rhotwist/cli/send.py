@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 
 import click
 
-from rhotwist.cli.client import Client
 from rhotwist.cli.files import listing, send_on
 from rhotwist.cli.run import Run, common, pass_run
+from rhotwist.cli.waiting import ask_and_tell
 from rhotwist.cli.wallet_process import wallet_process
 from rhotwist.control import trouble, verbs
 from rhotwist.control.text import span, visible
@@ -20,6 +19,7 @@ from rhotwist.keys.address import is_address, parse_address, parse_node_at
 
 TEXT_READ_MOST = 1 << 16  # bytes of stdin; the wallet process says what one message carries
 READ_MOST = 86_400.0  # seconds in which the wallet process must have read a file once
+WAITING = "no receipt yet after {seconds} s; trying on (Ctrl-C stops)"
 EXAMPLE = "rho1w… (63 characters)"
 EXAMPLE_AT = "rho1n…@192.0.2.1:7460"
 
@@ -28,8 +28,8 @@ EXAMPLE_AT = "rho1n…@192.0.2.1:7460"
 @click.argument("to", metavar="NAME|WALLET")
 @click.argument("paths", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-m", "--message", help="The text; - reads it from stdin.")
-@click.option("--at", default="", metavar="NODE@HOST:PORT", help="The process in which the wallet is hot; else where "
-              "the contact was said to be.")
+@click.option("--at", default="", metavar="NODE@HOST:PORT",
+              help="The process in which the wallet is hot; else where the contact or the directory says that it is.")
 @click.option("--wallet", "sender", default="", metavar="NAME", help="Which of your wallets sends, if several are hot.")
 @click.option("--background", is_flag=True, help="Set files on their way and return; rho transfers shows them.")
 @click.option("--gentle", is_flag=True, help="Let everything else on the line go before these files.")
@@ -59,7 +59,8 @@ def command(
         message = _from_stdin()
     patience = run.patience(30.0)
     client = wallet_process(run, patience + 10.0)
-    sent = _waiting(run, client, Send(to.strip(), at.strip(), message, sender, patience))
+    ask = Send(to.strip(), at.strip(), message, sender, patience)
+    sent: Sent = ask_and_tell(run, client, verbs.SEND, ask, WAITING)
     run.result(sent, f"kept by {sent.kept_by} (hash {sent.hash}) after {span(sent.seconds)}")
     return trouble.OK
 
@@ -110,27 +111,3 @@ def check_node_at(text: str) -> None:
         raise trouble.ADDRESS_WRONG(
             text=repr(text[:120]), wanted="NODE@HOST:PORT", why=error, example=EXAMPLE_AT
         ) from None
-
-
-def _waiting(run: Run, client: Client, request: Send) -> Sent:
-    """Ask in a thread, so that this one can say how long it has been and Ctrl-C works at once."""
-    outcome: list[Sent | BaseException] = []
-
-    def ask() -> None:
-        try:
-            outcome.append(client.ask(verbs.SEND, request))
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    seconds = 0
-    while thread.is_alive():
-        thread.join(1.0)
-        seconds += 1
-        if thread.is_alive() and sys.stderr.isatty():
-            run.advise(f"no receipt yet after {seconds} s; trying on (Ctrl-C stops)")
-    found = outcome[0]
-    if isinstance(found, BaseException):
-        raise found
-    return found

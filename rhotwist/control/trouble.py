@@ -5,7 +5,7 @@ this table, and a test holds the two equal. Numbers are never used again for som
 
     1000  options and configuration      1200  wallets and passphrases
     1100  this machine and its processes 2200  others on the net        2300  files
-    2400  contacts and conversations     9000  our own mistakes
+    2400  contacts and conversations     2600  the directory         9000  our own mistakes
 """
 
 from __future__ import annotations
@@ -288,10 +288,6 @@ CONTACT_NAME = Entry(
     "a name has 1 to 40 of a-z, 0-9, - and _, a letter or digit first, and does not begin as an address does",
     "choose another, such as bob", USAGE,
 )
-PLACE_UNKNOWN = Entry(
-    "RHO-2404", "it is not known where {peer} is", "nobody has told where it can be reached",
-    "say --at NODE@HOST:PORT, or add an invitation of its owner: rho contact add", USAGE,
-)
 TALK_ABSENT = Entry(
     "RHO-2405", "there is no conversation {name}", "nothing of it lies here", "rho talk list shows what there is"
 )
@@ -313,6 +309,58 @@ ROOT_OTHER = Entry(
 TALK_APART = Entry(
     "RHO-2411", "{peer} has another conversation than this wallet", "records went both ways and the roots still differ",
     "try again; if it stays so, the other side keeps or makes records that it does not show", UNVERIFIED,
+)
+
+# --- the directory ---------------------------------------------------------------------------------------------------
+
+KEY_ABSENT = Entry(
+    "RHO-2601", "{key} is not in the directory", "no record of it has come here; {count} others have",
+    "rho bundle import takes one that its owner gives you; or say where it is: --at NODE@HOST:PORT",
+)
+KEY_WITHDRAWN = Entry(
+    "RHO-2602", "{key} is nowhere to be found", "its owner took back on {day} where it was",
+    "ask its owner, or say where it is: --at NODE@HOST:PORT",
+)
+RELAY_ABSENT = Entry(
+    "RHO-2603", "the node of {key} is not in the directory", "its record names {node}, and no record of that came here",
+    "ask its owner for a bundle with both records; or say where it is: --at NODE@HOST:PORT",
+)
+NO_WAY = Entry(
+    "RHO-2604", "{key} cannot be reached from here", "its record names no address that this process has a network for",
+    "see where it is: rho dir lookup {key}",
+)
+PUBLISH_REFUSED = Entry("RHO-2605", "the record of {key} is not taken", "{why}", "{hint}")
+NOTHING_PUBLISHED = Entry(
+    "RHO-2606", "{key} has no record to take back", "nothing of it was published, or it has expired", "rho publish"
+)
+ENDPOINT_WRONG = Entry(
+    "RHO-2607", "{text} is no address for a record", "{why}", "such as udp:203.0.113.5:7460 or tcp:[2001:db8::1]:7460",
+    USAGE,
+)
+NO_ADDRESS = Entry(
+    "RHO-2608", "this process has no address to publish", "it listens at nothing that others could name",
+    "say how others reach it: --address udp:HOST:PORT",
+)
+BUNDLE_NONE = Entry("RHO-2609", "{path} holds no bundle", "{why}", "copy it again, whole, from rho1. to the last dot")
+BUNDLE_LONG = Entry(
+    "RHO-2610", "{path} is too long to be looked at", "it has more than {most} bytes",
+    "give the files that rho bundle export made one at a time",
+)
+BUNDLE_UNREADABLE = Entry("RHO-2611", "{path} cannot be read", "{why}", "name a file with text, or - for a paste")
+BUNDLE_EMPTY = Entry(
+    "RHO-2612", "there is no record to give away", "the directory here is empty", "rho publish makes one", USAGE
+)
+BUNDLE_MORE = Entry(
+    "RHO-2613", "the directory is too large for one bundle", "{count} records fit one, and there are more",
+    "name a file, and the next ones get numbers: rho bundle export --all -o FILE", USAGE,
+)
+PEER_WRONG = Entry("RHO-2615", "{text} is no peer", "{why}", "such as rho1n…@192.0.2.1:7460", USAGE)
+NO_PEER = Entry(
+    "RHO-2616", "there is no peer to compare with", "none is known, or none has answered yet",
+    "name one: rho dir sync --at NODE@HOST:PORT; or start with --peer NODE@HOST:PORT",
+)
+DIRECTORY_OUT = Entry(
+    "RHO-2614", "the directory cannot be used now", "{why}", "see its log and rho status; then try again"
 )
 
 # --- our own mistakes ------------------------------------------------------------------------------------------------
@@ -350,7 +398,7 @@ def page() -> str:
     titles = {
         "RHO-10": "Options and configuration", "RHO-11": "This machine and its processes",
         "RHO-12": "Wallets and passphrases", "RHO-22": "Others on the net", "RHO-23": "Files",
-        "RHO-24": "Contacts and conversations", "RHO-90": "Ourselves",
+        "RHO-24": "Contacts and conversations", "RHO-26": "The directory", "RHO-90": "Ourselves",
     }  # fmt: skip
     shown = ""
     for code, entry in sorted(ENTRIES.items()):

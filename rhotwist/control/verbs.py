@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from rhotwist.control import talks, values
+from rhotwist.control import directory, talks, values
 
 BODY_MOST = 64 * 1024
 """Bytes of a request body; a larger one is refused with 413 before it is read."""
@@ -52,10 +52,23 @@ TALK_SYNC = _verb("POST", "talks/sync", talks.TalkSync, talks.TalkSynced)
 TALK_PROVE = _verb("POST", "talks/prove", talks.TalkProve, talks.TalkProof)
 TALK_EXPORT = _verb("POST", "talks/export", talks.TalkExport, talks.TalkExported)
 TALK_IMPORT = _verb("POST", "talks/import", talks.TalkImport, talks.TalkImported)
+_BOTH = ("node", "wallet")
+PUBLISH = _verb("POST", "publish", directory.Publish, directory.Published, _BOTH)
+LOOKUP = _verb("POST", "directory/lookup", directory.Lookup, directory.Found, _BOTH)
+RECORDS = _verb("POST", "directory/list", directory.ListAsk, directory.RecordList, _BOTH)
+ROOT = _verb("GET", "directory/root", values.Nothing, directory.Root, _BOTH)
+TREE = _verb("POST", "directory/tree", directory.TreeAsk, directory.TreeLevels, _BOTH)
+PEERS = _verb("GET", "directory/peers", values.Nothing, directory.PeerList, _BOTH)
+DIR_SYNC = _verb("POST", "directory/sync", directory.SyncAsk, directory.Synced, _BOTH)
+BUNDLE_EXPORT = _verb("POST", "bundles/export", directory.BundleAsk, directory.BundleText, _BOTH)
+BUNDLE_HELLO = _verb("GET", "bundles/hello", values.Nothing, directory.BundleText, _BOTH)
+BUNDLE_IMPORT = _verb("POST", "bundles/import", directory.BundleFile, directory.Merged, _BOTH)
+BUNDLE_SHOW = _verb("POST", "bundles/show", directory.BundleFile, directory.BundleShown, _BOTH)
 
 VERBS = (
     STATUS, STOP, WALLETS, WALLET_ADD, WALLET_UNLOCK, WALLET_LOCK, SEND, INBOX, FILE_SEND, FILE_RECEIVE, TRANSFERS,
     TRANSFER_RESUME, TRANSFER_PAUSE, TRANSFER_CANCEL, CONTACTS, CONTACT_ADD, CONTACT_REMOVE, INVITE, TALKS, TALK_SHOW,
-    TALK_SYNC, TALK_PROVE, TALK_EXPORT, TALK_IMPORT,
+    TALK_SYNC, TALK_PROVE, TALK_EXPORT, TALK_IMPORT, PUBLISH, LOOKUP, RECORDS, ROOT, TREE, PEERS, DIR_SYNC,
+    BUNDLE_EXPORT, BUNDLE_HELLO, BUNDLE_IMPORT, BUNDLE_SHOW,
 )  # fmt: skip
 """All of them."""

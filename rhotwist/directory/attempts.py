@@ -36,7 +36,7 @@ class Attempts:
         """
         while self._order and self._since[self._order[0]] + self._pause <= mono:
             del self._since[self._order.popleft()]
-        where = _household(encoded)
+        where = household(encoded)
         since = self._since.get(where)
         if since is None and len(self._since) >= self._most:
             since = self._since[self._order[0]]
@@ -47,6 +47,6 @@ class Attempts:
         return 0.0
 
 
-def _household(encoded: bytes) -> bytes:
+def household(encoded: bytes) -> bytes:
     """What one victim has: an IPv4 address, the /64 of an IPv6 address, an onion service; never the port."""
     return encoded[1:9] if encoded[0] in (Kind.UDP6, Kind.TCP6) else encoded[1:-2]

@@ -44,29 +44,32 @@ class Pasted:
     trouble: str | None
 
 
-def parts(bundle: Bundle) -> list[tuple[int, bytes]]:
-    """A bundle as kinds and bodies, no record cut in two. Raises LocalError for what does not fit, or nothing."""
-    for what, size, most in (
+def parts(bundle: Bundle, size: int = BODY_MOST) -> list[tuple[int, bytes]]:
+    """A bundle as kinds and bodies, no record cut in two, records in bodies of that size where they fit.
+
+    Raises LocalError for what does not fit, or nothing.
+    """
+    for what, length, most in (
         *(("record", len(one), record.MOST) for one in bundle.records),
         ("hello", len(bundle.hello), HELLO_MOST),
         *(("statement", len(one), BODY_MOST) for one in bundle.statements),
     ):
-        if size > most:
-            raise LocalError(f"a {what} of {size} bytes; {most} fit")
+        if length > most:
+            raise LocalError(f"a {what} of {length} bytes; {most} fit")
     if any(len(one) != PREFIX_SIZE for one in bundle.wants):
         raise LocalError(f"what is wanted is named by {PREFIX_SIZE} bytes")
-    made = [(RECORDS, body) for body in _filled(bundle.records)]
+    made = [(RECORDS, body) for body in _filled(bundle.records, size)]
     made += [(HELLO, bundle.hello[at : at + BODY_MOST]) for at in range(0, len(bundle.hello), BODY_MOST)]
-    made += [(WANT, body) for body in _filled(bundle.wants)]
+    made += [(WANT, body) for body in _filled(bundle.wants, BODY_MOST)]
     made += [(STATEMENT, body) for body in bundle.statements]
     if not made:
         raise LocalError("a bundle of nothing")
     return made
 
 
-def tokens(bundle: Bundle) -> list[str]:
-    """A bundle as tokens, each for a QR code or a line of its own. Raises LocalError."""
-    return armour.tokens(parts(bundle))
+def tokens(bundle: Bundle, size: int = BODY_MOST) -> list[str]:
+    """A bundle as tokens, each for a QR code or a line of its own; size as for ``parts``. Raises LocalError."""
+    return armour.tokens(parts(bundle, size))
 
 
 def write(bundle: Bundle, only: Collection[int] | None = None) -> str:
@@ -96,10 +99,10 @@ def read(pasted: str) -> Pasted:
     )  # fmt: skip
 
 
-def _filled(items: Iterable[bytes]) -> list[bytes]:
+def _filled(items: Iterable[bytes], size: int) -> list[bytes]:
     bodies: list[bytes] = []
     for item in items:
-        if bodies and len(bodies[-1]) + len(item) <= BODY_MOST:
+        if bodies and len(bodies[-1]) + len(item) <= size:
             bodies[-1] += item
         else:
             bodies.append(item)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from rhotwist.errors import LocalError
 from rhotwist.keys.address import NodeAt
 from rhotwist.keys.pair import SeedKey
 from rhotwist.net.requests import OnProgress
@@ -82,3 +85,17 @@ class Peer:
 
     def __repr__(self) -> str:
         return f"<Peer {self.key.hex()[:8]} at {self.at.host or 'its session'}:{self.at.port}>"
+
+
+def at_any(node: RhoNode, places: Sequence[NodeAt]) -> Peer:
+    """Somebody who is said to be at several places, IP addresses: the first that answers counts, for each session anew.
+
+    Raises LocalError where this node has a network for none of them.
+    """
+    ways: list[Path] = []
+    for place in places:
+        with suppress(LocalError):
+            ways += node.peer(place).paths or ()
+    if not ways:
+        raise LocalError(f"this node has a network for none of {len(places)} addresses")
+    return Peer(node, places[0], tuple(ways))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rhotwist.keys.pair import SeedKey, check_key
 from rhotwist.node.state import State
+from rhotwist.wire.datagram import Path
 from rhotwist.wire.schema import Request, Schema
 
 
@@ -37,6 +38,11 @@ class Knowing:
     def drop_wallet(self, public: bytes) -> None:
         """The wallet is not hot here any more. Sessions that have its proof may go on speaking to it until they end."""
         self._state.wallets.pop(public, None)
+
+    def path_to(self, peer: bytes, identity: bytes) -> Path | None:
+        """Where the session leads that this identity has with a peer, who has proven his key there; None without."""
+        session = self._state.pairs.get((identity, peer))
+        return None if session is None else session.path
 
     def learn_token(self, server: bytes, token: bytes) -> None:
         """An address token kept from an earlier run: it saves the next connect to server a round trip, once."""

@@ -95,6 +95,8 @@ _LISTEN = 'a list of places such as "7460", "203.0.113.5:7460", "[::1]:7460" or 
 KEYS: tuple[Key, ...] = (
     _key("node", "listen", ("7460",), "where a node listens; a port alone means IPv4 and IPv6", _LISTEN),
     _key("node", "siblings", "", "file that names the processes a full node sends clients on to; \"\" for none"),
+    _key("node", "peers", (), "nodes to compare directories with first, by the wallet process too",
+         'a list of NODE@HOST:PORT'),
     _key("node", "private_net", False, "let records from the net name private addresses (10.0.0.0/8 and the like)"),
     _key("wallet", "listen", ("0",), "where a wallet process listens; 0 is any free port", _LISTEN),
     _key("wallet", "autolock_minutes", 15.0, "an unlocked wallet unused by its owner this long is locked; 0 for never"),

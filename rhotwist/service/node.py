@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from socket import SOCK_STREAM
 from typing import Any, TypeVar
 
+import attrs
 from twisted.application import service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from rhotwist.control import trouble, verbs
 from rhotwist.control.values import Nothing, Status, Stopping
 from rhotwist.control.verbs import Verb
+from rhotwist.directory.checks import Check, judge
+from rhotwist.keys.address import parse_node_at
+from rhotwist.keys.pair import SeedKey
 from rhotwist.net.clock import now
 from rhotwist.net.endpoint import RhoNode
 from rhotwist.net.udp import UdpPort
@@ -25,14 +31,25 @@ from rhotwist.node.jobs import ForgetToken, KeepToken
 from rhotwist.node.state import Sibling
 from rhotwist.secret.cookie import SAVED, StatelessSecrets
 from rhotwist.service import status
+from rhotwist.service.bundles import Bundles
 from rhotwist.service.claim import Claim
+from rhotwist.service.comparing import Comparer
 from rhotwist.service.control_server import ControlSite, Handler
+from rhotwist.service.directory import DirectoryKeeper
+from rhotwist.service.files_in import World
+from rhotwist.service.finding import Finder
+from rhotwist.service.publishing import Publisher
+from rhotwist.service.replication import Replication
+from rhotwist.service.verifier import Verifier
 from rhotwist.store import tokens
 from rhotwist.store.database import Database
+from rhotwist.store.peers import Peers
 from rhotwist.store.spill import Spill
 from rhotwist.wire.datagram import pack_address
 
 R = TypeVar("R")
+CHECKS_MANY = 64
+"""Checks from which on another process is asked: 7 ms of one core."""
 
 
 class NodeService(service.Service):
@@ -47,7 +64,44 @@ class NodeService(service.Service):
         self._began = now().mono
         self._control: Any = None
         self._machine: Database | None = None
+        self._verifier: Verifier | None = None
         self.node = self._assemble()
+        self.world = World(
+            soon=self.soon, in_thread=self._in_thread, later=lambda seconds: deferLater(reactor, seconds),
+            date=lambda: now().date, mono=lambda: now().mono,
+        )  # fmt: skip
+        limits = self.settings.config.limits
+        self.directory = DirectoryKeeper(
+            limits, self.world, os.urandom, private=self.settings.private_net, judge=self._judge
+        )
+        self.directory.renew = lambda: self.publisher.renew(self._own_keys())
+        self.finder = Finder(self.directory, self.node)
+        self.replication = Replication(
+            self.directory, self.finder, self.node, self.world, os.urandom, serves=self.settings.role == "node",
+            named=self.settings.peers,
+        )  # fmt: skip
+        self.comparer = Comparer(self.directory, self.node, self.replication)
+        self.bundles = Bundles(self.directory, self.world)
+        self.publisher = Publisher(
+            self.directory, claim.key, lambda: tuple(map(parse_node_at, self.status(Nothing()).reachable)), self.world,
+            os.urandom,
+        )  # fmt: skip
+
+    def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+    def _judge(self, checks: tuple[Check, ...]) -> Deferred[bytes]:
+        """Few are checked by a thread; the process for many is made when there are many for the first time."""
+        work = self.settings.config.limits.directory_work
+        if len(checks) < CHECKS_MANY:
+            return self._in_thread(lambda: judge(checks, work))
+        if self._verifier is None:
+            self._verifier = Verifier(work)
+        return self.soon(self._verifier.judge(checks))
+
+    def _own_keys(self) -> Iterable[SeedKey]:
+        """Whose records this process keeps fresh, beside its own."""
+        return ()
 
     def _assemble(self) -> RhoNode:
         limits, siblings = self.settings.config.limits, self.claim.siblings
@@ -77,6 +131,8 @@ class NodeService(service.Service):
             self._close_stores()
             raise
         self._open_network()
+        if self._machine is not None:
+            self.directory.open(self._machine).addCallback(self._go_among)
         super().startService()
         self.say()
 
@@ -91,6 +147,8 @@ class NodeService(service.Service):
             await maybeDeferred(control.stopListening)
             with suppress(OSError):
                 self.claim.control_socket.unlink()
+        self.replication.stop()
+        self.directory.let_go()
         self._let_go()
         await self.node.close()
         # The sockets are the node's now; the stores finish what was given to them.
@@ -99,6 +157,11 @@ class NodeService(service.Service):
 
     def _let_go(self) -> None:
         """What a role does before its node closes."""
+
+    def _go_among(self, _: object) -> None:
+        """The directory is open."""
+        if self.running and self._machine is not None:
+            self.replication.start(Peers(self._machine))
 
     def say(self) -> None:
         """Tell the operator who this is, where it listens, and what comes next."""
@@ -137,6 +200,9 @@ class NodeService(service.Service):
         self.node.driver.runners[ForgetToken] = forget
 
     def _close_stores(self) -> None:
+        self.directory.close()
+        if self._verifier is not None:
+            self._verifier.close()
         if self._machine is not None:
             self._machine.close()
 
@@ -168,12 +234,21 @@ class NodeService(service.Service):
 
     def handlers(self) -> Mapping[Verb, Handler]:
         """What the control socket answers."""
-        return {verbs.STATUS: self.status, verbs.STOP: self.stop}
+        return {
+            verbs.STATUS: self.status,
+            verbs.STOP: self.stop,
+            verbs.PUBLISH: self.publisher.publish,
+            **self.finder.handlers(),
+            **self.replication.handlers(),
+            **self.comparer.handlers(),
+            **self.bundles.handlers(),
+        }
 
     def status(self, _: Nothing) -> Status:
         """How this process is."""
         uptime = now().mono - self._began
-        return status.describe(self.settings, self.node.public, self.node.status(), uptime=uptime)
+        found = status.describe(self.settings, self.node.public, self.node.status(), uptime=uptime)
+        return attrs.evolve(found, health=found.health + self.directory.health())
 
     def stop(self, _: Nothing) -> Stopping:
         """End this process, as a signal would, once the answer is on its way."""

@@ -12,6 +12,8 @@ from twisted.python import usage
 from rhotwist import __version__
 from rhotwist.control import trouble
 from rhotwist.control.places import Places, find
+from rhotwist.errors import BadAddress
+from rhotwist.keys.address import NodeAt, parse_node_at
 from rhotwist.service import config as configs
 from rhotwist.service import listening
 
@@ -28,12 +30,17 @@ class _Common(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["peer"] = []
 
     def opt_listen(self, place: str) -> None:
         """Where to listen, may be repeated: 7460, 203.0.113.5:7460, [::1]:7460, or tcp:7460; port 0 is any free one."""
         self["listen"].append(place)
 
     opt_l = opt_listen
+
+    def opt_peer(self, place: str) -> None:
+        """A node to compare directories with, NODE@HOST:PORT, may be repeated; others are found by themselves."""
+        self["peer"].append(place)
 
     def opt_version(self) -> None:
         """Print the version and exit."""
@@ -70,6 +77,7 @@ class Settings:
     config: configs.Config
     listen: tuple[listening.Place, ...]
     siblings: Path | None
+    peers: tuple[NodeAt, ...]
     private_net: bool
     debug: bool
 
@@ -99,6 +107,14 @@ def settings(options: Mapping[str, Any], environ: Mapping[str, str], here: Path)
         config=config,
         listen=listening.parse_all(listen),
         siblings=here / siblings if siblings and role == "node" else None,
+        peers=tuple(map(_peer, tuple(said("peer")) or config["node.peers"])),
         private_net=bool(options["private-net"]) or config["node.private_net"],
         debug=bool(said("debug")),
     )
+
+
+def _peer(text: str) -> NodeAt:
+    try:
+        return parse_node_at(text)
+    except BadAddress as error:
+        raise trouble.PEER_WRONG(text=repr(text[:120]), why=error) from None

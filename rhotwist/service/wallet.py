@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThreadPool
 
 from rhotwist.control import explain, trouble, values, verbs
 from rhotwist.control.talks import TalkSync, TalkSynced
 from rhotwist.control.verbs import Verb
 from rhotwist.errors import BadAddress, LocalError, OperatorError, RequestFailed, SessionLost
 from rhotwist.keys.address import WALLET, Address, format_address, parse_address, parse_node_at
+from rhotwist.keys.pair import SeedKey
 from rhotwist.moment import EPOCH_2020
 from rhotwist.net.clock import now
 from rhotwist.net.peer import Peer
@@ -24,7 +23,6 @@ from rhotwist.service import status
 from rhotwist.service.claim import Claim
 from rhotwist.service.contacts import Book
 from rhotwist.service.control_server import Handler
-from rhotwist.service.files_in import World
 from rhotwist.service.files_out import Ask, Progress
 from rhotwist.service.keystore import Hot, Keystore
 from rhotwist.service.node import NodeService
@@ -51,30 +49,23 @@ class WalletService(NodeService):
     def __init__(self, claim: Claim, reactor: Any) -> None:
         super().__init__(claim, reactor)
         config = self.settings.config
-
-        def in_thread(work: Callable[[], Any]) -> Deferred[Any]:
-            return deferToThreadPool(reactor, reactor.getThreadPool(), work)
-
         self.keystore = Keystore(
-            self.settings.places.wallets, reactor, in_thread, os.urandom,
+            self.settings.places.wallets, reactor, self._in_thread, os.urandom,
             idle_most=60.0 * config["wallet.autolock_minutes"], kdf=config["wallet.kdf"],
         )  # fmt: skip
         self.keystore.unlocked = lambda hot: self.node.core.add_wallet(hot.key)
+        self.publisher.speaker = self._speaker
         self.keystore.locked = lambda hot: self.node.core.drop_wallet(hot.key.public)
         self._user: Database | None = None
         self._inbox: inbox.Inbox
         self._outbox: outbox.Outbox
-        world = World(
-            soon=self.soon, in_thread=in_thread, later=lambda seconds: deferLater(reactor, seconds),
-            date=lambda: now().date, mono=lambda: now().mono,
-        )  # fmt: skip
         self.files = FileService(
-            self.settings.places.transfers, self.keystore, config.limits, world=world, rng=os.urandom,
+            self.settings.places.transfers, self.keystore, config.limits, world=self.world, rng=os.urandom,
             asker=self._asker, admit=self.node.admit,
         )  # fmt: skip
-        self.book = Book(self.keystore, world, lambda: self.status(values.Nothing()).reachable)
-        self.talks = TalkService(self.keystore, world)
-        self.shown = ShownTalks(self.talks, self.keystore, self.book, world)
+        self.book = Book(self.keystore, self.world, lambda: self.status(values.Nothing()).reachable)
+        self.talks = TalkService(self.keystore, self.world)
+        self.shown = ShownTalks(self.talks, self.keystore, self.book, self.world)
         for schema, handler in {**self.files.handlers(), **self.talks.handlers()}.items():
             self.node.answer(schema, handler)
 
@@ -100,6 +91,14 @@ class WalletService(NodeService):
     def _let_go(self) -> None:
         self.files.let_go()
         self.keystore.lock_named("")
+
+    def _own_keys(self) -> Iterable[SeedKey]:
+        return [hot.key for hot in self.keystore.hot.values()]
+
+    def _speaker(self, name: str) -> Hot:
+        hot = self.keystore.speaker(name)
+        self.keystore.touch(hot)
+        return hot
 
     # --- what may be asked -------------------------------------------------------------------------------------------
 
@@ -129,7 +128,7 @@ class WalletService(NodeService):
         uptime = now().mono - self._began
         told, rows = self.node.status(), self.keystore.rows()
         found = status.describe(self.settings, self.node.public, told, uptime=uptime, wallets=rows)
-        return attrs.evolve(found, health=found.health + self.files.health())
+        return attrs.evolve(found, health=found.health + self.directory.health() + self.files.health())
 
     async def add(self, ask: values.WalletAdd) -> values.WalletState:
         """Make a wallet's file."""
@@ -167,31 +166,32 @@ class WalletService(NodeService):
         over a new one: the receiver keeps it once, however often it hears it.
         """
         hot, to, at = self._pair(ask)
-        peer = self._peer(at)
+        peer = self._peer(at, to)
         length = len(ask.text.encode("utf-8"))
         if not 1 <= length <= TEXT_MOST:
             raise trouble.TEXT_LONG(length=length, most=TEXT_MOST) if length else trouble.TEXT_EMPTY()
-        return self._busy(hot, self._send(hot, to, self._asking(hot, to, peer, at, ask.timeout), ask, at))
+        return self._busy(hot, self._send(hot, to, self._asking(hot, to, peer, at or ask.to, ask.timeout), ask))
 
-    async def _send(self, hot: Hot, to: bytes, asking: AskOnce, ask: values.Send, at: str) -> values.Sent:
+    async def _send(self, hot: Hot, to: bytes, asking: AskOnce, ask: values.Send) -> values.Sent:
         began = now().mono
         # Both sides first have what was said before: no index is given out twice, and what is said has seen all.
-        await self.talks.sync(hot, to, asking, at)
+        await self.talks.sync(hot, to, asking, ask.to)
         record = await self.talks.say(hot, to, ask.text)
         kept: Kept = await asking(record)
         name = record_hash(record)
         if kept.record != name:
-            raise trouble.RECEIPT_WRONG(peer=at, why=f"its receipt is for {kept.record.hex()[:16]}")
+            raise trouble.RECEIPT_WRONG(peer=ask.to, why=f"its receipt is for {kept.record.hex()[:16]}")
         await self.soon(self._outbox.mark_kept(name, now().date))
         return values.Sent(name.hex(), hot.name, ask.to, now().mono - began)
 
     def sync(self, ask: TalkSync) -> Deferred[TalkSynced]:
         """Bring a conversation to one state with the other side. Fires with what went and came."""
         hot, to, at = self._pair(ask)
-        return self._busy(hot, self._sync(hot, to, self._asking(hot, to, self._peer(at), at, ask.timeout), ask, at))
+        asking = self._asking(hot, to, self._peer(at, to), at or ask.to, ask.timeout)
+        return self._busy(hot, self._sync(hot, to, asking, ask))
 
-    async def _sync(self, hot: Hot, to: bytes, asking: AskOnce, ask: TalkSync, at: str) -> TalkSynced:
-        found = await self.talks.sync(hot, to, asking, at)
+    async def _sync(self, hot: Hot, to: bytes, asking: AskOnce, ask: TalkSync) -> TalkSynced:
+        found = await self.talks.sync(hot, to, asking, ask.to)
         pair = pair_of(hot.key, to)
         row = await self.shown.row(pair) if pair in self.talks.store.all() else None
         return TalkSynced(ask.to, found.sent, found.received, found.same, row)
@@ -208,7 +208,7 @@ class WalletService(NodeService):
 
         return working.addBoth(over)
 
-    def _asking(self, hot: Hot, to: bytes, peer: Peer, at: str, timeout: float) -> AskOnce:
+    def _asking(self, hot: Hot, to: bytes, peer: Peer, called: str, timeout: float) -> AskOnce:
         """The way to ask a wallet until timeout seconds from now, over a new session where one is lost under way.
 
         Raises OperatorError, as what is asked does where no answer comes.
@@ -227,11 +227,11 @@ class WalletService(NodeService):
                     return await peer.request(body, left, source=hot.key, destination=to, identity=identity)
                 except SessionLost as error:
                     if now().mono >= until or self.node.driver.closed:
-                        raise explain.request_failed(error, at) from error
+                        raise explain.request_failed(error, called) from error
                 except CancelledError:
                     raise
                 except RequestFailed as error:
-                    raise explain.request_failed(error, at) from error
+                    raise explain.request_failed(error, called) from error
 
         return ask
 
@@ -241,38 +241,54 @@ class WalletService(NodeService):
         return await self.files.send(hot, to, attrs.evolve(ask, at=at))
 
     def _pair(self, ask: values.Send | values.FileSend | TalkSync) -> tuple[Hot, bytes, str]:
-        """Who speaks, to which wallet, and where that is: as it is said, or as the book has it."""
+        """Who speaks, to which wallet, and where that is: as it is said, or as the book has it, or "" for where the
+        directory has it.
+        """
         hot, party = self.keystore.speaker(ask.wallet), self.book.resolve(ask.to)
         if party.key == hot.key.public:
             raise trouble.TO_ITSELF(wallet=hot.name)
-        return hot, party.key, ask.at or self._place(ask.to, party.places)
+        return hot, party.key, ask.at or self._place(party.places)
 
-    def _place(self, name: str, places: tuple[str, ...]) -> str:
-        """The first place that this machine has a network for, or else the first. Raises OperatorError for none."""
+    def _place(self, places: tuple[str, ...]) -> str:
+        """The first place that this machine has a network for, or else the first."""
         for place in places:
             with suppress(OperatorError):
-                self._peer(place)
+                self._at(place)
                 return place
-        if not places:
-            raise trouble.PLACE_UNKNOWN(peer=name)
-        return places[0]
+        return places[0] if places else ""
 
     def _asker(self, hot: Hot, to: bytes, at: str, gentle: bool) -> Ask:
         """The way to ask about files: in the name of a hot wallet, which is used by that; gentle behind all else."""
-        peer = self._peer(at)
-        identity = hot.identity(peer.key)
+        peer = self._peer(at, to)
+        heard = True
+
+        def answered(reply: Any) -> Any:
+            nonlocal heard
+            heard = True
+            self.finder.proven(peer, hot.identity(peer.key).public)
+            return reply
 
         def ask(body: Request[Any], timeout: float, progress: Progress) -> Deferred[Any]:
+            nonlocal heard, peer
             if self.keystore.hot.get(hot.name) is hot:
                 self.keystore.touch(hot)
+            if not at and not heard:
+                # It may be elsewhere by now. Where it is said to be nobody has proven a key yet.
+                with suppress(OperatorError):
+                    peer = self.finder.peer(format_address(Address(WALLET, to)), asked=False)
+            heard = False
             return peer.request(
-                body, timeout, source=hot.key, destination=to, identity=identity, progress=progress,
+                body, timeout, source=hot.key, destination=to, identity=hot.identity(peer.key), progress=progress,
                 background=gentle,
-            )  # fmt: skip
+            ).addCallback(answered)  # fmt: skip
 
         return ask
 
-    def _peer(self, text: str) -> Peer:
+    def _peer(self, text: str, to: bytes) -> Peer:
+        """Whom to ask for the wallet to: the node at that place or, with "", where the directory says that it is."""
+        return self._at(text) if text else self.finder.peer(format_address(Address(WALLET, to)))
+
+    def _at(self, text: str) -> Peer:
         try:
             return self.node.peer(parse_node_at(text))
         except BadAddress as error:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import attrs
@@ -21,6 +22,7 @@ from rhotwist.directory.record import Record, address_of
 from rhotwist.errors import Closed, DamagedStore
 from rhotwist.store import records
 from rhotwist.store.audit import Audit, audit
+from rhotwist.store.compared import Compared
 from rhotwist.store.database import Database
 from rhotwist.store.replica import Rebuilt, Replica, State, View
 
@@ -58,6 +60,10 @@ class Directory:
         self._replica = replica
         self._behind = ThreadPoolExecutor(1, "directory audit")
         self._gate = threading.Lock()
+        #: Whether the reactor reads what the writer's thread has in memory, or how many changes are not committed.
+        self._turn = threading.Condition()
+        self._reading = False
+        self._changing = 0
         self._state = State()
         self._ahead: dict[bytes, tuple[object, Standing | None]] = {}
         self._more = 0
@@ -116,7 +122,62 @@ class Directory:
 
     def ask(self, question: Callable[[View], R]) -> Future[R]:
         """Put a question to the tree. It runs in the writer's thread and must not keep the view."""
-        return self._database.submit(lambda connection: question(self._replica.view(connection)))
+        return self._database.submit(lambda connection: self._quietly(lambda: question(self._replica.view(connection))))
+
+    def compare(self, question: Callable[[Compared], R]) -> Future[R]:
+        """The same for a question that compares the tree with another."""
+        return self._database.submit(lambda c: self._quietly(lambda: question(Compared(self._replica.view(c), c))))
+
+    @contextmanager
+    def steady(self) -> Iterator[Compared | None]:
+        """The committed tree for this thread, at once, and nothing changes it meanwhile: so be brief, 20 ms. None while
+        something does change it; then try again soon.
+        """
+        with self._turn:
+            if self._changing or self._reading:
+                found = None
+            else:
+                self._reading = True
+                found = self._steady()
+        try:
+            yield found
+        finally:
+            with self._turn:
+                if found is not None:
+                    self._reading = False
+                self._turn.notify_all()
+
+    def _steady(self) -> Compared | None:
+        def work(connection: sqlite3.Connection) -> Compared | None:
+            view = self._replica.steady(connection)
+            return None if view is None else Compared(view, connection)
+
+        found = None
+        try:
+            found = self._database.read(work)
+        finally:
+            self._reading = found is not None
+        if found is None:
+            self.ask(lambda _: None)  # it loads what is lacking
+        return found
+
+    def _quietly(self, work: Callable[[], R]) -> R:
+        """Do something to what is in memory while nobody else reads it. In the writer's thread."""
+        self._begin()
+        try:
+            return work()
+        finally:
+            self._end(1)
+
+    def _begin(self) -> None:
+        with self._turn:
+            while self._reading:
+                self._turn.wait()
+            self._changing += 1
+
+    def _end(self, times: int) -> None:
+        with self._turn:
+            self._changing -= times
 
     # --- Holdings
 
@@ -199,14 +260,23 @@ class Directory:
     ) -> Future[Made]:
         """Submit a change. Once it is committed its state is what we are; settle is called then, or when it failed."""
 
+        begun = 0
+
+        def change(connection: sqlite3.Connection) -> Made:
+            nonlocal begun
+            self._begin()
+            begun += 1  # twice where it is done again, alone
+            return work(connection)
+
         def done(made: Made | None) -> None:
             with self._gate:
                 settle()
                 if made is not None:
                     self._state = _state(made)
+            self._end(begun)
 
         try:
-            return self._database.submit(work, _Change(done))
+            return self._database.submit(change, _Change(done))
         except Closed:
             done(None)
             raise

@@ -224,6 +224,15 @@ class Replica:
         self.follow(connection)
         return View(self.state, self._form, self._sketch)
 
+    def steady(self, connection: sqlite3.Connection) -> View | None:
+        """The same from another thread's connection, while nothing changes it; None if memory is not what the tables
+        are.
+        """
+        if self._moving or steps.last_sum(connection) != self._mark:
+            return None
+        self._form.leaves.connection = self._form.nodes.connection = connection
+        return View(self.state, self._form, self._sketch)
+
     def follow(self, connection: sqlite3.Connection) -> State:
         """See to it that memory is what the tables are. Raises DamagedStore where they contradict each other."""
         if not self._moving and steps.last_sum(connection) == self._mark:

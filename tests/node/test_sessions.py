@@ -47,6 +47,19 @@ class Crossed(SeededTestCase):
         self.assertTrue(sessions(lower)[0].initiator)
 
 
+class Known(SeededTestCase):
+    """What is known of a session."""
+
+    def test_where_it_leads_is_told_for_each_identity_while_it_lives(self) -> None:
+        net = self.network(1)
+        one, other = server(net, "one"), server(net, "other")
+        self.assertIsNone(one.node.path_to(other.public, one.public))
+        net.wait(one.request(other, Say(text="a")))
+        path = one.node.path_to(other.public, one.public)
+        self.assertEqual(other.node.path_to(one.public, other.public).carrier, path.carrier)
+        self.assertIsNone(one.node.path_to(other.public, other.public))
+
+
 class Replaced(SeededTestCase):
     """The client comes back, or the server does."""
 

@@ -96,7 +96,7 @@ class BookTests(ContactsCase):
         self.assertEqual((), (await self.ann.book.remove(talks.ContactRemove("bob"))).contacts)
         error = await failure_of(Deferred.fromCoroutine(self.ann.book.remove(talks.ContactRemove("bob"))))
         self.assertEqual("RHO-2401", error.code)
-        for to, code in (("bob", "RHO-2401"), (self.to, "RHO-2404")):
+        for to, code in (("bob", "RHO-2401"), (self.to, "RHO-2601")):
             error = await failure_of(Deferred.fromCoroutine(self.late(values.Send(to, "", "hi"))))
             self.assertEqual(code, error.code)
 

@@ -33,6 +33,8 @@ QUICK = {"RHO_LIMITS_FILE_PART": str(PART), "RHO_LIMITS_FILE_HOLD": "5", "RHO_LI
 class FilesCase(ProcessCase):
     """Ann sends, Bob receives."""
 
+    QUICK = QUICK
+
     def setUp(self) -> None:
         super().setUp()
         self.into = self.home / "into"
@@ -44,7 +46,7 @@ class FilesCase(ProcessCase):
         """A process with numbers that make a test short."""
         options = Options()
         options.parseOptions(arguments)
-        environ = {"RHO_HOME": str(self.home / name), **QUICK}
+        environ = {"RHO_HOME": str(self.home / name), **self.QUICK}
         made = assemble(claim(settings(options, environ, self.home)), reactor)
         made.startService()
         self.addCleanup(made.stopService)

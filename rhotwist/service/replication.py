@@ -1,0 +1,358 @@
+"""The directory among others: drives ``directory.directory.Directory`` with real sessions, a real disk and real time.
+
+The core's verbs wait in a queue for a moment at which the tree stands still; such moments come every few milliseconds,
+because no change of the live path takes longer. Nothing here blocks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rhotwist.control import directory as values
+from rhotwist.control import verbs
+from rhotwist.control.values import Nothing
+from rhotwist.control.verbs import Verb
+from rhotwist.directory import directory as core
+from rhotwist.directory.admission import Put, Settled
+from rhotwist.directory.directory import Directory
+from rhotwist.directory.endpoints import Kind, is_public, unpack
+from rhotwist.directory.messages import MENTIONS, REQUESTS
+from rhotwist.directory.peers import Connect, Known
+from rhotwist.errors import BadAddress, LocalError, Refused, RequestFailed, StoreError
+from rhotwist.keys.address import NODE, Address, NodeAt, format_address
+from rhotwist.moment import EPOCH_2020, Moment, Rng
+from rhotwist.net.endpoint import RhoNode
+from rhotwist.net.handlers import Call
+from rhotwist.service.directory import DirectoryKeeper
+from rhotwist.service.files_in import World
+from rhotwist.service.finding import CARRIERS, Finder, places_of, readable
+from rhotwist.service.steady_tree import SteadyTree
+from rhotwist.store.peers import Peer as KeptPeer
+from rhotwist.store.peers import Peers
+
+R = TypeVar("R")
+AGAIN = 0.01  # seconds until the tree may stand still
+TICK_MOST = 1.0  # seconds between two ticks
+CONNECT = 10.0  # seconds that a peer has to prove its key
+ASK = 60.0  # seconds without progress of a request
+PASTED_AGAIN = 30.0  # seconds between two tries to reach a peer that was named
+SAVE = 600.0  # seconds between two times that peers are written down
+LEARNED_MOST = 4_096
+"""Records of the tree from which peers are learnt at the start: the newest."""
+
+
+@attrs.define
+class _Session:
+    """What is kept of a peer: the key of its session, and how many requests it answered and did not."""
+
+    key: bytes
+    answered: int = 0
+    failed: int = 0
+
+
+class Replication:
+    """One process among the others. serves: it answers those who compare; named are peers that its people said.
+
+    ``start`` when the directory is open, ``stop`` before the node closes.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, keeper: DirectoryKeeper, finder: Finder, node: RhoNode, world: World, rng: Rng, *, serves: bool,
+        named: Iterable[NodeAt],
+    ) -> None:  # fmt: skip
+        self._keeper = keeper
+        self._finder = finder
+        self._node = node
+        self._world = world
+        self._named = tuple(named)
+        self._rng = rng
+        self._serves = serves
+        self._core: Directory | None = None
+        self._tree: SteadyTree
+        self._peers: Peers
+        self._queue: deque[Callable[[Directory, Moment], None]] = deque()
+        self._timers: dict[str, Deferred[None]] = {}
+        self._sessions: dict[bytes, _Session] = {}
+        self._first: dict[bytes, int] = {}
+        self._do: dict[type, Callable[[Any], None]] = {
+            core.Ask: self._ask, core.Mention: self._mention, core.Answer: lambda job: job.ticket.callback(job.reply),
+            core.Judge: self._judge, core.Keep: self._keep, core.Purge: lambda job: None, Connect: self._connect,
+            core.Leave: lambda job: self._node.admit(job.peer, False),
+        }  # fmt: skip
+        for request in REQUESTS if serves else ():
+            node.answer(request, self._asked)
+        for mention in MENTIONS:
+            node.hear(mention, self._heard)
+            node.core.heed(mention)
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    def start(self, peers: Peers) -> None:
+        """Go among the others."""
+        self._tree = SteadyTree(self._keeper.store)
+        self._peers = peers
+        made = Directory(
+            self._node.public, self._tree, self._keeper.limits, self._rng, private=self._keeper.private
+        )
+        self._core = made
+        self._keeper.admission = made.admission
+        self._keeper.kept = self._stored
+        self._load(made)
+        self._tick()
+        self._reach_named()
+        self._later("save", SAVE, self._save)
+
+    def stop(self) -> None:
+        """Leave them; what is known of peers is written down."""
+        if self._core is None:
+            return
+        self._write(self._core)
+        self._core = None
+        self._queue.clear()
+        timers, self._timers = self._timers, {}
+        for timer in timers.values():
+            timer.cancel()
+
+    @property
+    def neighbours(self) -> tuple[bytes, ...]:
+        """The nodes with which news goes both ways now."""
+        return () if self._core is None else tuple(self._core.flood.neighbours)
+
+    def _load(self, made: Directory) -> None:
+        """Peers of the last run, where their records say they are now, and further nodes of the tree."""
+        store = self._keeper.store
+        kept = self._peers.best(self._keeper.limits.peers_tried)
+        found = []
+        for number, one in enumerate(kept):
+            record = store.lookup(one.key)
+            self._first[one.key] = one.first
+            if record is not None and places_of(record):
+                place, mark = record.endpoints[0], one.store_id or bytes(8)
+                first = number < self._keeper.limits.peers_kept
+                found.append(Known(one.key, place, one.score, one.last, first, mark, one.cursor))
+        made.load(found)
+        page = store.since(max(0, store.state.seq - LEARNED_MOST), LEARNED_MOST)
+        for record in readable(page.records):
+            if record.endpoints and record.endpoints[0][0] != Kind.RELAY:
+                made.peers.learn(record.key, record.endpoints[0])
+
+    def _save(self) -> None:
+        if self._core is not None:
+            self._write(self._core)
+            self._later("save", SAVE, self._save)
+
+    def _write(self, made: Directory) -> None:
+        date = self._world.date()
+        for known in made.state():
+            session = self._sessions.get(known.key, _Session(b""))
+            first = self._first.setdefault(known.key, date)
+            score = made.peers.score(known.key, date)
+            self._peers.put(KeptPeer(
+                known.key, known.store_id, known.cursor, score, session.answered, session.failed, first,
+                date if known.key in self._sessions else known.date,
+            ))  # fmt: skip
+
+    # --- what may be asked -------------------------------------------------------------------------------------------
+
+    def handlers(self) -> Mapping[Verb, Callable[[Any], Any]]:
+        """What the control socket answers."""
+        return {verbs.PEERS: self.listed}
+
+    def listed(self, _: Nothing) -> values.PeerList:
+        """The nodes that answered once, and those that are peers now."""
+        made, date = self._core, self._world.date()
+        if made is None:
+            return values.PeerList(())
+        dates = {known.key: known.date for known in made.state()}
+        here = set(self.neighbours)
+        rows = []
+        for key in {**dict.fromkeys(here), **dates}:
+            session = self._sessions.get(key, _Session(b""))
+            last = date if key in here else dates.get(key, 0)
+            rows.append(values.PeerRow(
+                format_address(Address(NODE, key)), key in here, round(made.peers.score(key, date), 2),
+                session.answered, session.failed, last + EPOCH_2020 if last else 0,
+            ))  # fmt: skip
+        return values.PeerList(tuple(sorted(rows, key=lambda row: (not row.here, -row.score, row.node))))
+
+    def look(self, question: Callable[[SteadyTree], R]) -> Deferred[R]:
+        """Ask something of the tree while it stands still."""
+        found: Deferred[R] = Deferred()
+        self.turn(lambda made, moment: found.callback(question(self._tree)))
+        return found
+
+    # --- turns -------------------------------------------------------------------------------------------------------
+
+    def turn(self, verb: Callable[[Directory, Moment], None]) -> None:
+        """Have the core do something as soon as the tree stands still, and then what it wants done."""
+        self._queue.append(verb)
+        self._drain()
+
+    def _drain(self) -> None:
+        if self._core is None or "drain" in self._timers:
+            return
+        try:
+            with self._keeper.store.steady() as here:
+                if here is None:
+                    self._later("drain", AGAIN, self._drain)
+                    return
+                self._tree.here = here
+                while self._queue and self._core is not None:
+                    self._queue.popleft()(self._core, self._keeper.moment)
+                    # Keeping begins before the next verb; it is written when the tree is let go.
+                    for job in self._core.jobs():
+                        self._do[type(job)](job)
+        except StoreError as error:
+            self._keeper.failed(error)
+        finally:
+            self._tree.here = None
+        self._node.driver.settle()
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._core is not None:
+            wait = self._core.deadline() - self._world.mono()
+            self._later("tick", min(TICK_MOST, max(AGAIN, wait)), self._tick)
+
+    def _tick(self) -> None:
+        self.turn(lambda made, moment: made.tick(moment))
+
+    def _later(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        """Do work later; the timer of that name is set anew."""
+        old = self._timers.pop(name, None)
+        if old is not None:
+            old.cancel()
+
+        def due(_: None) -> None:
+            if self._timers.get(name) is timer:
+                del self._timers[name]
+                work()
+
+        timer = self._timers[name] = self._world.later(seconds)
+        timer.addCallbacks(due, lambda failure: failure.trap(CancelledError))
+
+    # --- what the core wants -----------------------------------------------------------------------------------------
+
+    def _ask(self, job: core.Ask) -> None:
+        session = self._sessions.get(job.peer, _Session(b""))
+
+        def replied(reply: Any) -> None:
+            session.answered += 1
+            self.turn(lambda made, moment: made.replied(job, reply, moment))
+
+        def failed(failure: Failure) -> None:
+            session.failed += 1
+            refused = failure.check(Refused) is not None
+
+            def told(made: Directory, moment: Moment) -> None:
+                made.replied(job, None, moment)
+                if not refused:
+                    made.closed(job.peer, moment)
+
+            self.turn(told)
+
+        self._node.peer(job.peer).request(job.request, ASK).addCallbacks(replied, failed)
+
+    def _mention(self, job: core.Mention) -> None:
+        if not self._node.core.mention(job.peer, job.body, self._keeper.moment):
+            self._queue.append(lambda made, moment: made.closed(job.peer, moment))
+
+    def _judge(self, job: core.Judge) -> None:
+        def judged(verdicts: bytes) -> None:
+            self.turn(lambda made, moment: made.judged(job, verdicts, moment))
+
+        self._keeper.judge(job.checks).addCallback(judged).addErrback(self._lost)
+
+    def _keep(self, job: core.Keep) -> None:
+        writing = self._keeper.begin(job.settled.puts, job.settled.removed)
+        writing.addCallback(lambda _: self.turn(lambda made, moment: made.kept(job, moment))).addErrback(self._lost)
+
+    def _lost(self, failure: Failure) -> None:
+        """A batch came to nothing; comparing brings it again."""
+        if failure.check(StoreError):
+            self._keeper.failed(failure.value)
+        elif not failure.check(CancelledError):
+            self._log.failure("a batch of records was lost", failure)
+
+    def _stored(self, puts: tuple[Put, ...]) -> None:
+        """Records of our own people were kept: the others hear of them."""
+        job = core.Keep(Settled(puts, (), Counter(), 0, 0), None) if puts else None
+        if job is not None:
+            self.turn(lambda made, moment: made.kept(job, moment))
+
+    def _connect(self, job: Connect) -> None:
+        place = unpack(job.place)
+        carrier = CARRIERS.get(Kind(place.kind))
+        private = self._keeper.private and not is_public(job.place)
+        if carrier is None or not (private or self._finder.may_try(job.place)):
+            self._queue.append(lambda made, moment: made.failed(job.key, moment))
+            return
+        self._reach(NodeAt(job.key, place.host, place.port, carrier))
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def _reach(self, at: NodeAt) -> None:
+        """Open a session with a node, and take it for a peer."""
+
+        def failed(failure: Failure) -> None:
+            if not failure.check(RequestFailed, LocalError, BadAddress, CancelledError):
+                self._log.failure("connecting to a peer failed", failure)
+            self.turn(lambda made, moment: made.failed(at.key, moment))
+
+        try:
+            reaching: Deferred[Any] = self._node.peer(at).ping(CONNECT)
+        except LocalError:  # a family that this process has no socket of
+            self._queue.append(lambda made, moment: made.failed(at.key, moment))
+            return
+        reaching.addCallback(lambda _: self.meet(at.key)).addErrback(failed)
+
+    def _reach_named(self) -> None:
+        """Those that people named are tried again and again."""
+        for at in self._named:
+            if at.key not in self.neighbours and at.key != self._node.public:
+                self._reach(at)
+        self._later("named", PASTED_AGAIN, self._reach_named)
+
+    def meet(self, peer: bytes) -> None:
+        """Whoever speaks of directories has one: it is a peer, if there is room. Over a new session with a new key."""
+        key = self._node.core.fingerprint_key(peer)
+        path = self._node.core.path_to(peer, self._node.public)
+        session = self._sessions.get(peer)
+        if key is None or path is None or (session and session.key == key and peer in self.neighbours):
+            return
+        if session is None:
+            self._sessions[peer] = _Session(key)
+        else:
+            session.key = key
+        place = self._finder.proven_path(path)
+        self._node.admit(peer)
+        self.turn(lambda made, moment: made.opened(peer, place, key, moment))
+
+    def _heard(self, call: Call[Any]) -> None:
+        peer, body = call.peer, call.body
+        self.meet(peer)
+        self.turn(lambda made, moment: made.heard(peer, body, moment))
+
+    def _asked(self, call: Call[Any]) -> Deferred[Any]:
+        peer, body = call.peer, call.body
+        answer: Deferred[Any] = Deferred()
+        self.meet(peer)
+
+        def asked(made: Directory, moment: Moment) -> None:
+            reply = made.asked(peer, body, answer, moment)
+            if isinstance(reply, Exception):
+                answer.errback(reply)
+            elif reply is not None:
+                answer.callback(reply)
+
+        self.turn(asked)
+        return answer
