@@ -1,6 +1,7 @@
 """A node's way of records from a bundle to the disk, on the reactor as in a node; prints what it took as JSON.
 
-Arguments: how many records, how many verifying processes. Text is read in one go, as a paste is; then batches of 300 go
+Arguments: how many records, how many verifying processes, and ``new`` or ``known``: whether the keys come for the first
+time, so that their work is checked, or stand there already, so that their signatures alone are. Text is read in one go, as a paste is; then batches of 300 go
 through admission, a process and the writer, some under way at a time, while a delayed call every 5 ms measures how late
 it comes.
 """
@@ -42,10 +43,11 @@ DATE = 160_000_000
 class Ingest:
     """One run."""
 
-    def __init__(self, folder: str, count: int, workers: int) -> None:
+    def __init__(self, folder: str, count: int, workers: int, kind: str) -> None:
         self._workers = workers
+        self._before = [_record(number, DATE - 120) for number in range(count)] if kind == "known" else []
         self._limits = Limits(directory_work=0)  # asked for or not, the work of each record is computed
-        self._text = bundle.write(bundle.Bundle(records=tuple(_record(number) for number in range(count))))
+        self._text = bundle.write(bundle.Bundle(records=tuple(_record(number, DATE - 60) for number in range(count))))
         self._database = Database(Path(folder) / "machine.db", KIND, durable=False)
         self.directory = Directory(self._database, Replica(os.urandom))
         self._admission = Admission(self._limits, os.urandom)
@@ -56,6 +58,8 @@ class Ingest:
     def run(self) -> Generator[Any, Any, None]:
         """Read, admit, verify, store; then print."""
         yield _later(self._verifier.judge([]))  # the process is up
+        self._left = self._before
+        yield self._flow()
         start, cpu = time.perf_counter(), time.process_time()
         pasted = yield deferToThread(bundle.read, self._text)
         read = time.perf_counter()
@@ -100,14 +104,14 @@ def _moment() -> Moment:
     return Moment(time.monotonic(), EPOCH_2020 + DATE)
 
 
-def _record(number: int) -> bytes:
+def _record(number: int, issued: int) -> bytes:
     key = SeedKey(number.to_bytes(32, "big"))
     place = at_ip("udp", f"8.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7460)
-    return make_record(key, DATE - 60, [place]).encode()
+    return make_record(key, issued, [place]).encode()
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        ingest = Ingest(name, int(sys.argv[1]), int(sys.argv[2]))
+        ingest = Ingest(name, int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
         reactor.callWhenRunning(ingest.run)
         reactor.run()
