@@ -216,12 +216,13 @@ class EclipseTests(SeededTestCase):
             for one in some.out:
                 if not up[one] and one.startswith(b"honest"):
                     some.closed(one, mono)
-            for half in (mono, mono + 30):  # a connect is given up after half a minute, and others are tried then
-                for connect in some.choose(half, int(half)):
+            for dialled in range(3):  # a dial that fails does so in 20 seconds
+                now = mono + 20.0 * dialled
+                for connect in some.choose(now, int(now)):
                     if up[connect.key] or connect.key.startswith(b"attacker"):
-                        some.opened(connect.key, connect.place, half, int(half))
+                        some.opened(connect.key, connect.place, now, int(now))
                     else:
-                        some.failed(connect.key, half, int(half))
+                        some.failed(connect.key, now, int(now))
             if minute == 720:  # a restart at noon
                 kept, some = some.kept(), Peers(OWN, Limits(), noise.randbytes)
                 some.load(kept)
