@@ -257,6 +257,8 @@ class Limits:
     """Every so often a node that has never answered is knocked at, so that it is known who does (Bitcoin's feelers)."""
     sync_every: float = 60.0
     """Each peer's tree is compared with ours this often."""
+    sync_again: float = 5.0
+    """A comparison that broke off, or met a tree that moved, is begun again after this long."""
     sync_most: int = 3
     """Comparisons of ours under way at once."""
     sync_patience: float = 120.0

@@ -1,9 +1,9 @@
 """A node's way of records from a bundle to the disk, on the reactor as in a node; prints what it took as JSON.
 
 Arguments: how many records, how many verifying processes, and ``new`` or ``known``: whether the keys come for the first
-time, so that their work is checked, or stand there already, so that their signatures alone are. Text is read in one go, as a paste is; then batches of 300 go
-through admission, a process and the writer, some under way at a time, while a delayed call every 5 ms measures how late
-it comes.
+time, so that their work is checked, or stand there already, so that their signatures alone are. Text is read in one go,
+as a paste is; then batches of 300 go through admission, a process and the writer, some under way at a time, while a
+delayed call every 5 ms measures how late it comes.
 """
 
 from __future__ import annotations

@@ -53,6 +53,10 @@ class Places:
         """The 32-byte seed by which a process of this role is known."""
         return self.folder(role) / "node.key"
 
+    def place(self, role: str) -> Path:
+        """Where a running process of this role is reached on this machine: NODE@HOST:PORT, which is no secret."""
+        return self.folder(role) / "place"
+
     def machine(self, role: str) -> Path:
         """What a process remembers of the machines it met."""
         return self.folder(role) / "machine.db"

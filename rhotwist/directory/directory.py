@@ -361,7 +361,8 @@ class Directory:
         if friend is None or friend.sync is not sync:
             return
         friend.sync = None
-        friend.next = moment.mono + self._limits.sync_every
+        broke = ending in (Ending.BROKEN, Ending.MOVED)
+        friend.next = moment.mono + (self._limits.sync_again if broke else self._limits.sync_every)
         if sync.seen is not None:
             friend.view = (sync.seen.count, sync.seen.root)
         if ending is Ending.EQUAL:

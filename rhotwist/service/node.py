@@ -21,7 +21,8 @@ from rhotwist.control import trouble, verbs
 from rhotwist.control.values import Nothing, Status, Stopping
 from rhotwist.control.verbs import Verb
 from rhotwist.directory.checks import Check, judge
-from rhotwist.keys.address import parse_node_at
+from rhotwist.errors import StoreError
+from rhotwist.keys.address import NodeAt, parse_node_at
 from rhotwist.keys.pair import SeedKey
 from rhotwist.net.clock import now
 from rhotwist.net.endpoint import RhoNode
@@ -43,6 +44,7 @@ from rhotwist.service.replication import Replication
 from rhotwist.service.verifier import Verifier
 from rhotwist.store import tokens
 from rhotwist.store.database import Database
+from rhotwist.store.files import write_atomically
 from rhotwist.store.peers import Peers
 from rhotwist.store.spill import Spill
 from rhotwist.wire.datagram import pack_address
@@ -78,7 +80,7 @@ class NodeService(service.Service):
         self.finder = Finder(self.directory, self.node)
         self.replication = Replication(
             self.directory, self.finder, self.node, self.world, os.urandom, serves=self.settings.role == "node",
-            named=self.settings.peers,
+            named=self._named,
         )  # fmt: skip
         self.comparer = Comparer(self.directory, self.node, self.replication)
         self.bundles = Bundles(self.directory, self.world)
@@ -89,6 +91,10 @@ class NodeService(service.Service):
 
     def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+    def _named(self) -> Iterable[NodeAt]:
+        """The peers that its people named."""
+        return self.settings.peers
 
     def _judge(self, checks: tuple[Check, ...]) -> Deferred[bytes]:
         """Few are checked by a thread; the process for many is made when there are many for the first time."""
@@ -150,6 +156,7 @@ class NodeService(service.Service):
         self.replication.stop()
         self.directory.let_go()
         self._let_go()
+        self.settings.places.place(self.settings.role).unlink(missing_ok=True)
         await self.node.close()
         # The sockets are the node's now; the stores finish what was given to them.
         self._close_stores()
@@ -229,6 +236,10 @@ class NodeService(service.Service):
             port.start()
         self.claim.sockets = []  # they are the node's now, and it closes them
         driver.start()
+        with suppress(StoreError):  # who looks for it there finds it by a bundle, too
+            place = self.settings.places.place(self.settings.role)
+            place.unlink(missing_ok=True)
+            write_atomically(place, "".join(self.status(Nothing()).reachable[-1:]).encode("ascii"))
 
     # --- what may be asked -------------------------------------------------------------------------------------------
 

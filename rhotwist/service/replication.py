@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -58,7 +59,7 @@ class _Session:
 
 
 class Replication:
-    """One process among the others. serves: it answers those who compare; named are peers that its people said.
+    """One process among the others. serves: it answers those who compare; named gives the peers that its people said.
 
     ``start`` when the directory is open, ``stop`` before the node closes.
     """
@@ -67,13 +68,14 @@ class Replication:
 
     def __init__(
         self, keeper: DirectoryKeeper, finder: Finder, node: RhoNode, world: World, rng: Rng, *, serves: bool,
-        named: Iterable[NodeAt],
+        named: Callable[[], Iterable[NodeAt]],
     ) -> None:  # fmt: skip
         self._keeper = keeper
         self._finder = finder
         self._node = node
         self._world = world
-        self._named = tuple(named)
+        self._named = named
+        self._over = False
         self._rng = rng
         self._serves = serves
         self._core: Directory | None = None
@@ -86,7 +88,7 @@ class Replication:
         self._do: dict[type, Callable[[Any], None]] = {
             core.Ask: self._ask, core.Mention: self._mention, core.Answer: lambda job: job.ticket.callback(job.reply),
             core.Judge: self._judge, core.Keep: self._keep, core.Purge: lambda job: None, Connect: self._connect,
-            core.Leave: lambda job: self._node.admit(job.peer, False),
+            core.Leave: lambda job: self._part(job.peer),
         }  # fmt: skip
         for request in REQUESTS if serves else ():
             node.answer(request, self._asked)
@@ -113,9 +115,9 @@ class Replication:
 
     def stop(self) -> None:
         """Leave them; what is known of peers is written down."""
-        if self._core is None:
-            return
-        self._write(self._core)
+        self._over = True
+        if self._core is not None:
+            self._write(self._core)
         self._core = None
         self._queue.clear()
         timers, self._timers = self._timers, {}
@@ -152,12 +154,14 @@ class Replication:
 
     def _write(self, made: Directory) -> None:
         date = self._world.date()
-        for known in made.state():
+        known_now = made.state()
+        self._first = {known.key: self._first.get(known.key, date) for known in known_now}
+        for known in known_now:
             session = self._sessions.get(known.key, _Session(b""))
-            first = self._first.setdefault(known.key, date)
             score = made.peers.score(known.key, date)
             self._peers.put(KeptPeer(
-                known.key, known.store_id, known.cursor, score, session.answered, session.failed, first,
+                known.key, known.store_id, known.cursor, score, session.answered, session.failed,
+                self._first[known.key],
                 date if known.key in self._sessions else known.date,
             ))  # fmt: skip
 
@@ -194,8 +198,9 @@ class Replication:
 
     def turn(self, verb: Callable[[Directory, Moment], None]) -> None:
         """Have the core do something as soon as the tree stands still, and then what it wants done."""
-        self._queue.append(verb)
-        self._drain()
+        if not self._over:
+            self._queue.append(verb)
+            self._drain()
 
     def _drain(self) -> None:
         if self._core is None or "drain" in self._timers:
@@ -256,7 +261,7 @@ class Replication:
             def told(made: Directory, moment: Moment) -> None:
                 made.replied(job, None, moment)
                 if not refused:
-                    made.closed(job.peer, moment)
+                    self._closed(job.peer, made, moment)
 
             self.turn(told)
 
@@ -264,7 +269,7 @@ class Replication:
 
     def _mention(self, job: core.Mention) -> None:
         if not self._node.core.mention(job.peer, job.body, self._keeper.moment):
-            self._queue.append(lambda made, moment: made.closed(job.peer, moment))
+            self._queue.append(partial(self._closed, job.peer))
 
     def _judge(self, job: core.Judge) -> None:
         def judged(verdicts: bytes) -> None:
@@ -317,7 +322,7 @@ class Replication:
 
     def _reach_named(self) -> None:
         """Those that people named are tried again and again."""
-        for at in self._named:
+        for at in self._named():
             if at.key not in self.neighbours and at.key != self._node.public:
                 self._reach(at)
         self._later("named", PASTED_AGAIN, self._reach_named)
@@ -336,6 +341,15 @@ class Replication:
         place = self._finder.proven_path(path)
         self._node.admit(peer)
         self.turn(lambda made, moment: made.opened(peer, place, key, moment))
+
+    def _closed(self, peer: bytes, made: Directory, moment: Moment) -> None:
+        made.closed(peer, moment)
+        self._part(peer)
+
+    def _part(self, peer: bytes) -> None:
+        """Nothing is kept of it: whoever comes and goes must not fill tables."""
+        self._sessions.pop(peer, None)
+        self._node.admit(peer, False)
 
     def _heard(self, call: Call[Any]) -> None:
         peer, body = call.peer, call.body

@@ -14,7 +14,7 @@ from rhotwist.control import explain, trouble, values, verbs
 from rhotwist.control.talks import TalkSync, TalkSynced
 from rhotwist.control.verbs import Verb
 from rhotwist.errors import BadAddress, LocalError, OperatorError, RequestFailed, SessionLost
-from rhotwist.keys.address import WALLET, Address, format_address, parse_address, parse_node_at
+from rhotwist.keys.address import WALLET, Address, NodeAt, format_address, parse_address, parse_node_at
 from rhotwist.keys.pair import SeedKey
 from rhotwist.moment import EPOCH_2020
 from rhotwist.net.clock import now
@@ -94,6 +94,13 @@ class WalletService(NodeService):
 
     def _own_keys(self) -> Iterable[SeedKey]:
         return [hot.key for hot in self.keystore.hot.values()]
+
+    def _named(self) -> Iterable[NodeAt]:
+        """And the node of this data folder, where it is now."""
+        own: list[NodeAt] = []
+        with suppress(OSError, ValueError, BadAddress):
+            own.append(parse_node_at(self.settings.places.place("node").read_text("ascii")))
+        return (*own, *self.settings.peers)
 
     def _speaker(self, name: str) -> Hot:
         hot = self.keystore.speaker(name)

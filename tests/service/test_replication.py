@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -171,6 +172,16 @@ class WalletTests(OthersCase):
         with self.assertRaises(NotSpoken):
             await node.node.peer(at(ann)).request(SyncMore(first=1, count=1), 5.0)
 
+    async def test_it_knows_the_node_of_its_own_folder_by_itself(self) -> None:
+        node = self.node("home")
+        key = await self.publish(node)
+        place = node.settings.places.place("node")
+        self.assertEqual((at(node), 0o600), (place.read_text(), stat.S_IMODE(place.stat().st_mode)))
+        ann = self.start("home", "wallet", "--listen", "127.0.0.1:0")
+        await self.until(lambda: self.knows(ann, key))
+        await node.stopService()
+        self.assertFalse(place.exists())
+
     async def test_what_it_looks_up_it_asks_nobody(self) -> None:
         ann = self.start("ann", "wallet", "--listen", "127.0.0.1:0")
         sent = ann.node.counters["sent_datagrams"]
@@ -233,6 +244,19 @@ class BoundTests(OthersCase):
         self.assertEqual([NodeAt(key, "8.8.8.8", 1)], tried)
         one.replication._connect(Connect(key, bytes((5,)) + bytes(32) + b"\0\1"))  # an onion service
         self.assertEqual(1, len(tried))
+
+    async def test_who_came_and_went_leaves_nothing_behind_and_may_send_nothing_large(self) -> None:
+        self.environ = {"RHO_LIMITS_PEERS_IN": "1", "RHO_LIMITS_SYNC_EVERY": "0.2"}
+        one = self.node("one")
+        two = self.node("two", one)
+        await self.until(lambda: two.node.public in one.replication.neighbours)
+        three = self.node("three", one)
+        await self.until(lambda: one.node.public in three.replication.neighbours)
+        await self.until(lambda: set(one.replication._sessions) == {two.node.public})
+        self.assertNotIn(three.node.public, one.node.core._state.peers)
+        await two.stopService()
+        await self.until(lambda: two.node.public not in one.replication._sessions)
+        self.assertNotIn(two.node.public, one.node.core._state.peers)
 
     async def test_who_is_no_peer_is_refused(self) -> None:
         self.environ = {"RHO_LIMITS_PEERS_IN": "0"}
