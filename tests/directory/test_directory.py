@@ -165,6 +165,13 @@ class ComparingTests(SynchronousTestCase):
         self.assertEqual([], self.run_sync(stage, theirs, 60.0))
         self.assertEqual([SyncHello], [type(request) for request in self.run_sync(stage, theirs, 62.0)])
 
+    def test_one_that_broke_off_is_begun_again_in_seconds(self) -> None:
+        stage = Stage(1)
+        [ask] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        stage.directory.replied(ask, None, at(NOON, 2.0))
+        self.assertEqual([], [job for job in stage.tick(6.9) if isinstance(job, Ask)])
+        self.assertEqual(1, len([job for job in stage.tick(7.0) if isinstance(job, Ask)]))
+
     def test_three_at_once_and_whose_tree_stands_alone_last(self) -> None:
         stage = Stage(5)
         roots = [b"x", b"y", b"x", b"x", b"x"]
