@@ -172,14 +172,16 @@ class ComparingTests(SynchronousTestCase):
             friend.view = (10, root)
         first = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
         self.assertEqual([PEERS[0], PEERS[2], PEERS[3]], [ask.peer for ask in first])
+        self.assertEqual([], [job for job in stage.tick(2.0) if isinstance(job, Ask)])
         for ask in first:
-            stage.directory.replied(ask, None, at(NOON, 1.0))
-        self.assertEqual([PEERS[4], PEERS[1]], [job.peer for job in stage.tick(2.0) if isinstance(job, Ask)])
+            stage.directory.replied(ask, None, at(NOON, 2.0))
+        self.assertEqual([PEERS[4], PEERS[1]], [job.peer for job in stage.tick(3.0) if isinstance(job, Ask)])
 
     def test_one_that_takes_too_long_is_given_up(self) -> None:
         stage = Stage(1)
         [ask] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
         self.assertEqual([], [job for job in stage.tick(100.0) if isinstance(job, Ask)])
+        self.assertIsNotNone(stage.directory._friends[PEERS[0]].sync)
         stage.tick(122.0)
         self.assertIsNone(stage.directory._friends[PEERS[0]].sync)
         stage.directory.replied(ask, serve(stage.tree, ask.request), at(NOON, 123.0))

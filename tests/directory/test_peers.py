@@ -216,11 +216,13 @@ class EclipseTests(SeededTestCase):
             for one in some.out:
                 if not up[one] and one.startswith(b"honest"):
                     some.closed(one, mono)
-            for connect in some.choose(mono, int(mono)):
-                if up[connect.key] or connect.key.startswith(b"attacker"):
-                    some.opened(connect.key, connect.place, mono, int(mono))
-                else:
-                    some.failed(connect.key, mono, int(mono))
+            for dialled in range(3):  # a dial that fails does so in 20 seconds
+                now = mono + 20.0 * dialled
+                for connect in some.choose(now, int(now)):
+                    if up[connect.key] or connect.key.startswith(b"attacker"):
+                        some.opened(connect.key, connect.place, now, int(now))
+                    else:
+                        some.failed(connect.key, now, int(now))
             if minute == 720:  # a restart at noon
                 kept, some = some.kept(), Peers(OWN, Limits(), noise.randbytes)
                 some.load(kept)
