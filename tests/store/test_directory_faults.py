@@ -46,6 +46,8 @@ if len(sys.argv) > 4:
     directory.rebuild(int(sys.argv[4])).result()
 """
 KEYS = 50
+PATIENCE = 300.0
+"""Seconds after which a process is taken for stuck: some machines stop idle ones for minutes."""
 
 
 def batch(number: int) -> tuple[list[Any], list[bytes]]:
@@ -96,14 +98,14 @@ class ProcessCase(DirectoryCase):
 
 class KillTests(ProcessCase):
     def test_a_kill_at_every_named_place_leaves_the_batch_out_or_whole(self) -> None:
-        self.start(0, 3).wait(SECONDS)
+        self.start(0, 3).wait(PATIENCE)
         self.check([0, 1, 2])
         for name, end, stands in (
             ("directory-leaves", 4, 3), ("directory-step", 4, 3), ("write-commit", 4, 3), ("directory-purged", 4, 4),
             ("directory-built", 5, 5),
         ):
             process = self.start(3, end, crash=name, more=str(TODAY))
-            self.assertEqual(process.wait(SECONDS), STATUS, name)
+            self.assertEqual(process.wait(PATIENCE), STATUS, name)
             self.check([*range(stands)])
 
     def test_kill_9_at_any_moment_loses_nothing_acknowledged(self) -> None:
@@ -129,15 +131,18 @@ class FaultTests(ProcessCase):
         if shutil.which("strace") is None or subprocess.run(["strace", "true"], capture_output=True).returncode:
             return
         calls = [(call, error) for error in ("EIO", "ENOSPC") for call in ("pwrite64", "fdatasync,fsync")]
+        failed = 0
         for number in range(1, 101) if FULL else (9,):
             for call, error in calls if FULL else calls[:1] + calls[3:]:
                 self.path = self.folder / f"{number}-{call}-{error}.db"
-                self.start(0, 1).wait(SECONDS)
+                self.start(0, 1).wait(PATIENCE)
                 inject = f"inject={call}:error={error}:when={number}"
-                process = self.start(1, 15, "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "-e", inject)
-                said = process.communicate(timeout=SECONDS)[0].split()
+                process = self.start(1, 15, *f"strace -f -qq -o /dev/null -e trace={call} -e {inject}".split())
+                said = process.communicate(timeout=PATIENCE)[0].split()
                 stored = [0, *(int(line) for line in said if line.isdigit())]
                 self.check(stored)
+                failed += "failed" in said
+        self.assertGreater(failed, 0)
 
 
 class LimitTests(DirectoryCase):
