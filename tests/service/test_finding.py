@@ -114,6 +114,8 @@ class FindingTests(HomeCase):
         self.assertRaises(OperatorError, self.finder.peer, node(NODE), asked=False)
         self.node.path = Path(0, pack_address("8.8.8.8", 9))
         self.finder.proven(peer, bytes(32))
+        stream = self.node.path._replace(stream=True)
+        self.assertEqual(at_ip("tcp", "8.8.8.8", 9).encode(), self.finder.proven_path(stream))
         for _ in range(2):
             ways = self.finder.peer(node(NODE), asked=False).paths
             self.assertEqual((Path(0, pack_address("8.8.8.8", 1)),), ways)

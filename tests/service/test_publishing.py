@@ -186,11 +186,13 @@ class WorkTests(PublishCase):
             **{name: getattr(self.here.world, name) for name in ("soon", "later", "date", "mono")},
             "in_thread": lambda search: searching.append(search) or Deferred(),
         })  # fmt: skip
-        self.patch(work, "search", lambda *_: iter([None] * 1_000_000))
+        steps = iter([None] * 100)
+        self.patch(work, "search", lambda *_: steps)
         working = Deferred.fromCoroutine(self.here.publisher.publish(Publish(node=True)))
         working.cancel()
         self.failureResultOf(working)
         self.assertEqual(b"", searching[0]())
+        self.assertEqual(99, len(list(steps)))
 
 
 class RenewTests(PublishCase):
