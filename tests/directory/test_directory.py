@@ -169,7 +169,7 @@ class ComparingTests(SynchronousTestCase):
         stage = Stage(1)
         [ask] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
         stage.directory.replied(ask, None, at(NOON, 2.0))
-        self.assertEqual([], [job for job in stage.tick(6.9) if isinstance(job, Ask)])
+        self.assertEqual([], [job for job in stage.tick(6.0) if isinstance(job, Ask)])
         self.assertEqual(1, len([job for job in stage.tick(7.0) if isinstance(job, Ask)]))
 
     def test_three_at_once_and_whose_tree_stands_alone_last(self) -> None:

@@ -25,8 +25,8 @@ class DirectoryCase(ProgramCase):
         return str(found["records"][0]["key"])
 
     def until(self, claim: Callable[[], bool]) -> None:
-        """Wait until it is so."""
-        late = time.monotonic() + PATIENCE
+        """Wait until it is so: two look at each other once a minute."""
+        late = time.monotonic() + 3 * PATIENCE
         while not claim():
             self.assertLess(time.monotonic(), late, "it did not come to that")
             time.sleep(0.1)  # noqa: TID251 - real processes take real time
