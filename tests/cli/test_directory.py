@@ -196,6 +196,8 @@ class DirTests(DirectoryCase):
         for arguments in (("dir",), ("dir", "root", "--node")):
             self.assertEqual(f"{ROOT}  3 records of 2026-11-29  2 wait until their time\n", self.rho(*arguments).out)
         self.assertEqual(3, self.rho("dir", "--json").json["count"])
+        self.process("wallet", {verbs.ROOT: directory.Root(ROOT, 1, "2026-11-29", 2524, "ab" * 8, 9, 0)})
+        self.assertEqual(f"{ROOT}  1 record of 2026-11-29\n", self.rho("dir").out)
 
     def test_a_list_goes_on_where_it_says(self) -> None:
         asked = self.process("wallet", {verbs.RECORDS: directory.RecordList((NODE_ROW,), 17, True)})

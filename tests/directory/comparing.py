@@ -20,6 +20,8 @@ from rhotwist.wire.schema import Request, Schema
 from tests.directory.support import NOON, TODAY, record
 
 KEY = b"k" * 32
+SAME = 2_000
+"""Records that both trees of a pair have."""
 
 
 @functools.cache
@@ -112,3 +114,12 @@ def first(step: Step) -> Request[Schema]:
     """The one request of a step."""
     [request] = step.asks
     return request
+
+
+def pair(only_ours: int, only_theirs: int, updated: int = 0) -> tuple[MemoryReplica, MemoryReplica]:
+    """Two trees that differ so: records only here, only there, and newer there."""
+    ours, theirs = replica(range(SAME), b"store--a"), replica(range(SAME), b"store--b")
+    ours.put(made(10_000 + n) for n in range(only_ours))
+    theirs.put(made(20_000 + n) for n in range(only_theirs))
+    theirs.put(made(n, NOON + 60) for n in range(updated))
+    return ours, theirs

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.directory.answering import AT_ONCE, answer
 from rhotwist.directory.messages import (
     CELLS,
     Kind,
@@ -18,7 +17,6 @@ from rhotwist.directory.messages import (
     SyncCells,
     SyncGive,
     SyncHello,
-    SyncMore,
     SyncParts,
     SyncRecords,
     SyncTaken,
@@ -27,25 +25,13 @@ from rhotwist.directory.messages import (
 )
 from rhotwist.directory.parts import CUT, WHOLE, Part, read_parts
 from rhotwist.directory.step import Ending, Mark, Stage
-from rhotwist.directory.sync import _MOVES, PARTS_MOST, Sync
-from rhotwist.errors import BadPacket
+from rhotwist.directory.sync import _MOVES, Sync
 from rhotwist.testing import SeededTestCase
 from rhotwist.testing.replicas import MemoryReplica
 from rhotwist.tree.sketch import Cells, Sketch, sketch_id
 from rhotwist.wire.schema import Request, Schema
-from tests.directory.comparing import KEY, Run, compare, made, replica, serve
+from tests.directory.comparing import KEY, SAME, Run, compare, made, pair, replica, serve
 from tests.directory.support import NOON
-
-SAME = 2_000
-
-
-def pair(only_ours: int, only_theirs: int, updated: int = 0) -> tuple[MemoryReplica, MemoryReplica]:
-    """Two trees that differ so: records only here, only there, and newer there."""
-    ours, theirs = replica(range(SAME), b"store--a"), replica(range(SAME), b"store--b")
-    ours.put(made(10_000 + n) for n in range(only_ours))
-    theirs.put(made(20_000 + n) for n in range(only_theirs))
-    theirs.put(made(n, NOON + 60) for n in range(updated))
-    return ours, theirs
 
 
 class EqualTests(SynchronousTestCase):
@@ -364,38 +350,6 @@ class MovedTests(SynchronousTestCase):
         self.assertIs(Ending.BROKEN, sync.failed().ending)
         for step in (sync.heard(request, serve(theirs, request)), sync.settled(1), sync.failed()):
             self.assertEqual(([], [], None), (step.asks, step.records, step.ending))
-
-
-class AnsweringTests(SynchronousTestCase):
-    """Whoever answers keeps nothing."""
-
-    def test_the_same_request_has_the_same_answer(self) -> None:
-        ours, theirs = pair(200, 200)
-        run = compare(replica([*range(SAME), *range(10_000, 10_200)]), theirs)
-        for request in run.requests:
-            if not isinstance(request, SyncGive):
-                self.assertEqual(answer(ours, request, KEY), answer(ours, request, KEY))
-
-    def test_what_no_honest_peer_asks_is_refused(self) -> None:
-        tree = replica(range(300))
-        part = Part(4, bytes(32), entries=()).encode()
-        for request in (
-            SyncMore(first=0, count=5), SyncMore(first=5, count=0), SyncMore(first=8_000, count=200),
-            SyncWalk(epoch=tree.epoch + 1, whole=False, parts=part),
-            SyncWalk(epoch=tree.epoch, whole=False, parts=part * (AT_ONCE + 1)), SyncWant(wants=b"12345" * 2),
-            SyncGive(records=b""),
-            SyncHello(epoch=tree.epoch, count=1, root=bytes(32), store=bytes(8), cursor=0, cells=b"short"),
-        ):  # fmt: skip
-            self.assertRaises(BadPacket, answer, tree, request, KEY)
-
-    def test_a_replica_with_a_small_sketch_gives_what_it_has(self) -> None:
-        ours, theirs = pair(300, 300)
-        small = replica((), b"store--c", cells=200)
-        small.put(theirs.held.records.values())
-        self.assertIs(Ending.EQUAL, compare(ours, small).ending)
-
-    def test_what_a_walk_costs_at_most(self) -> None:
-        self.assertEqual(3_072, PARTS_MOST)
 
 
 def wrong(noise: Random, name: str, value: object) -> object:

@@ -1,0 +1,45 @@
+"""Answering who compares: the same again for the same request, and a refusal for what no honest peer asks."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rhotwist.directory.answering import AT_ONCE, answer
+from rhotwist.directory.messages import SyncGive, SyncHello, SyncMore, SyncWalk, SyncWant
+from rhotwist.directory.parts import Part
+from rhotwist.directory.step import Ending
+from rhotwist.directory.sync import PARTS_MOST
+from rhotwist.errors import BadPacket
+from tests.directory.comparing import KEY, SAME, compare, pair, replica
+
+
+class AnsweringTests(SynchronousTestCase):
+    """Whoever answers keeps nothing."""
+
+    def test_the_same_request_has_the_same_answer(self) -> None:
+        ours, theirs = pair(200, 200)
+        run = compare(replica([*range(SAME), *range(10_000, 10_200)]), theirs)
+        for request in run.requests:
+            if not isinstance(request, SyncGive):
+                self.assertEqual(answer(ours, request, KEY), answer(ours, request, KEY))
+
+    def test_what_no_honest_peer_asks_is_refused(self) -> None:
+        tree = replica(range(300))
+        part = Part(4, bytes(32), entries=()).encode()
+        for request in (
+            SyncMore(first=0, count=5), SyncMore(first=5, count=0), SyncMore(first=8_000, count=200),
+            SyncWalk(epoch=tree.epoch + 1, whole=False, parts=part),
+            SyncWalk(epoch=tree.epoch, whole=False, parts=part * (AT_ONCE + 1)), SyncWant(wants=b"12345" * 2),
+            SyncGive(records=b""),
+            SyncHello(epoch=tree.epoch, count=1, root=bytes(32), store=bytes(8), cursor=0, cells=b"short"),
+        ):  # fmt: skip
+            self.assertRaises(BadPacket, answer, tree, request, KEY)
+
+    def test_a_replica_with_a_small_sketch_gives_what_it_has(self) -> None:
+        ours, theirs = pair(300, 300)
+        small = replica((), b"store--c", cells=200)
+        small.put(theirs.held.records.values())
+        self.assertIs(Ending.EQUAL, compare(ours, small).ending)
+
+    def test_what_a_walk_costs_at_most(self) -> None:
+        self.assertEqual(3_072, PARTS_MOST)
