@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rhotwist.cli.run import Run, common, pass_run
-from rhotwist.control import trouble
+from rhotwist.control import errors_page, trouble
 
 
 @click.command("explain")
@@ -16,7 +16,7 @@ from rhotwist.control import trouble
 def command(run: Run, code: str | None, page: bool) -> None:
     """Say what an error CODE means, such as RHO-1105, and what to do about it."""
     if page or code is None:
-        run.result({"codes": [_plain(entry) for entry in trouble.ENTRIES.values()]}, trouble.page().rstrip("\n"))
+        run.result({"codes": [_plain(entry) for entry in trouble.ENTRIES.values()]}, errors_page.page().rstrip("\n"))
         return
     wanted = code.upper().removeprefix("RHO-")
     entry = trouble.ENTRIES.get(f"RHO-{wanted}")

@@ -1,7 +1,7 @@
 """Every text by which we tell a person that something is wrong: one entry for each ``RHO-nnnn``.
 
-``raise trouble.PORT_TAKEN(address="udp 0.0.0.0:7460")`` makes the ``OperatorError``. docs/errors.md is written from
-this table, and a test holds the two equal. Numbers are never used again for something else.
+``raise trouble.PORT_TAKEN(address="udp 0.0.0.0:7460")`` makes the ``OperatorError``. ``errors_page`` writes
+docs/errors.md from this table. Numbers are never used again for something else.
 
     1000  options and configuration      1200  wallets and passphrases
     1100  this machine and its processes 2200  others on the net        2300  files
@@ -377,40 +377,3 @@ ENTRIES: dict[str, Entry] = {
     value.code: value for value in tuple(globals().values()) if isinstance(value, Entry)
 }
 """All entries by code."""
-
-
-def page() -> str:
-    """docs/errors.md as it must read."""
-    lines = [
-        "# Errors",
-        "",
-        "Every error that `rho` and `twistd rhocoin` print has three lines and a code:",
-        "",
-        "```",
-        "error: what could not be done",
-        "why: what was found",
-        "try: what to do now [RHO-nnnn]",
-        "```",
-        "",
-        "`rho explain CODE` prints the entry of a code. Words in braces are filled in. This page is written from",
-        "the one catalogue, `rhotwist/control/trouble.py`: `rho explain --page > docs/errors.md`.",
-    ]
-    titles = {
-        "RHO-10": "Options and configuration", "RHO-11": "This machine and its processes",
-        "RHO-12": "Wallets and passphrases", "RHO-22": "Others on the net", "RHO-23": "Files",
-        "RHO-24": "Contacts and conversations", "RHO-26": "The directory", "RHO-90": "Ourselves",
-    }  # fmt: skip
-    shown = ""
-    for code, entry in sorted(ENTRIES.items()):
-        if code[:6] != shown:
-            shown = code[:6]
-            lines += ["", f"## {titles[shown]}"]
-        lines += [
-            "",
-            f"### {code}",
-            f"- error: {entry.what}",
-            f"- why: {entry.why}",
-            f"- try: {entry.hint}",
-            f"- exit status: {entry.exit_status}",
-        ]
-    return "\n".join(lines) + "\n"

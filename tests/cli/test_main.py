@@ -10,7 +10,7 @@ import click
 
 import rhotwist.cli.status
 from rhotwist.cli import main
-from rhotwist.control import trouble
+from rhotwist.control import errors_page, trouble
 from tests.cli.stage import ENVIRON, CliCase
 
 
@@ -122,5 +122,5 @@ class SmallCommandTests(CliCase):
         self.assertEqual("RHO-1105", self.rho("explain", "1105", "--json").json["code"])
 
     def test_explain_without_a_code_lists_all(self) -> None:
-        self.assertEqual(trouble.page(), self.rho("explain", "--page").out)
+        self.assertEqual(errors_page.page(), self.rho("explain", "--page").out)
         self.assertEqual(len(trouble.ENTRIES), len(self.rho("explain", "--json").json["codes"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.control import trouble
+from rhotwist.control import errors_page, trouble
 from rhotwist.control.trouble import ENTRIES, Entry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,4 +59,4 @@ class CatalogueTests(SynchronousTestCase):
             self.assertIn(entry.exit_status, (1, 2, 3, 4, 5, 6, 130))
 
     def test_the_page_in_the_docs_is_the_catalogue(self) -> None:
-        self.assertEqual(trouble.page(), (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"))
+        self.assertEqual(errors_page.page(), (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"))
