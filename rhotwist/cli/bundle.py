@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rhotwist.cli.directory_process import directory_process, handed_over, of_node, record_line, share
+from rhotwist.cli.directory_process import counted, directory_process, handed_over, of_node, record_line, share
 from rhotwist.cli.qr import qr_lines
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.waiting import ask_and_tell
@@ -48,8 +48,9 @@ def export(run: Run, keys: tuple[str, ...], everything: bool, qr: bool, output: 
     if output is not None:
         _write(output, len(made), made[-1])
         files = [str(_numbered(output, number)) for number in range(1, len(made) + 1)]
-        told = {"files": files, "records": sum(one.records for one in made)}
-        run.result(told, f"{told['records']} records in {', '.join(files)}")
+        made_records = sum(one.records for one in made)
+        told = {"files": files, "records": made_records}
+        run.result(told, f"{counted(made_records)} in {', '.join(files)}")
         return
     run.result(made[0], *(_codes(made[0].text) if qr else [made[0].text.removesuffix("\n")]))
 
@@ -115,8 +116,8 @@ def looked_at(run: Run, file: str | None, of_node: bool) -> BundleShown:
 
 def shown_line(shown: BundleShown) -> str:
     """What a text holds, in a line."""
-    counted = f"{shown.new} new here, {shown.newer} newer, {shown.older} older, {shown.same} known"
-    said = [f"{shown.total} records: {counted}"]
+    compared = f"{shown.new} new here, {shown.newer} newer, {shown.older} older, {shown.same} known"
+    said = [f"{counted(shown.total)}: {compared}"]
     if shown.unsigned:
         said.append(f"{shown.unsigned} that nobody signed")
     if shown.odd:
@@ -134,7 +135,7 @@ def _merged_line(merged: Merged) -> str:
     local = f", {merged.local} of them private" if merged.local else ""
     held = f", {merged.held} wait until their time" if merged.held else ""
     return (
-        f"{merged.total} records: {merged.new} new, {merged.newer} newer{local}, {merged.known} known{held}, "
+        f"{counted(merged.total)}: {merged.new} new, {merged.newer} newer{local}, {merged.known} known{held}, "
         f"{refused} refused{reasons} · root {merged.root} of {merged.count}"
     )
 

@@ -225,13 +225,19 @@ class DirectoryKeeper:
             removed.update(dict.fromkeys(settled.removed))
         puts = tuple(put for put in best.values() if put.address not in self._meanwhile or self._stands(put))
         outcome.known += outcome.refused.pop("old", 0)
-        for start in range(0, len(puts), SLICE):
-            held = self.store.standing([put.address for put in puts[start : start + SLICE]])
-            outcome.newer += len(held) - held.count(None)
+        held = self.store.standing([put.address for put in puts[:SLICE]])
+        if len(puts) > SLICE:  # nothing may come between looking at few and writing them down
+            rest = puts[SLICE:]
+            held = [*held, *await self._world.in_thread(lambda: self.store.standing([put.address for put in rest]))]
+        outcome.newer = len(held) - held.count(None)
         outcome.new = len(puts) - outcome.newer
         outcome.local = sum(put.local for put in puts)
         await self._applied(puts, tuple(removed))
-        self.kept(tuple(put for put in puts if not put.local))
+        shared = tuple(put for put in puts if not put.local)
+        for start in range(0, len(shared), SLICE):
+            if start:
+                await self._world.later(0)
+            self.kept(shared[start : start + SLICE])
         return outcome
 
     def _stands(self, put: Put) -> bool:

@@ -16,7 +16,7 @@ from rhotwist.directory.waiting import Origin, Source
 from rhotwist.keys.address import NODE, WALLET, Address, NodeAt, format_address
 from rhotwist.limits import Limits
 from rhotwist.service.bundles import Bundles
-from rhotwist.service.directory import LOOK, DirectoryKeeper, Outcome
+from rhotwist.service.directory import LOOK, SLICE, DirectoryKeeper, Outcome
 from rhotwist.service.files_in import World
 from rhotwist.service.publishing import Publisher
 from rhotwist.store import directory
@@ -100,7 +100,7 @@ class HomeCase(SynchronousTestCase):
     def give(self, home: Home, *records: Record, source: Source = PASTED) -> Outcome:
         """Give it records."""
         giving = home.keeper.give([record.encode() for record in records], source)
-        for _ in range(len(records) // 300 + 1):
+        for _ in range(2 * (len(records) // SLICE + 1)):
             home.clock.advance(0)
         return self.successResultOf(giving)
 

@@ -47,8 +47,8 @@ class GiveTests(HomeCase):
         giving = home.keeper.give([record(number).encode() for number in range(count)], PEER)
         self.assertNoResult(giving)
         self.assertEqual(0, home.keeper.store.state.count)
-        home.clock.advance(0)
-        home.clock.advance(0)
+        for _ in range(4):
+            home.clock.advance(0)
         self.assertEqual(count, self.successResultOf(giving).new)
         self.assertEqual([count], written)
 
@@ -80,6 +80,12 @@ class GiveTests(HomeCase):
         home.keeper._world = attrs.evolve(home.world, in_thread=lambda work: seen.append(1) or in_thread(work))
         outcome = self.give(home, record(1), source=PEER)
         self.assertEqual(([1], {"work": 1}), (seen, dict(outcome.refused)))
+
+    def test_a_full_tree_stays_as_large_as_it_may_be_also_within_one_import(self) -> None:
+        home = self.home(limits=Limits(directory_work=0, directory_max=5))
+        self.give(home, *map(record, range(4)))
+        self.give(home, *map(record, range(10, 14)))
+        self.assertEqual(5, home.keeper.store.state.count)
 
     def test_private_addresses_stand_beside_the_tree_or_with_private_in_it(self) -> None:
         home, private = self.home(), self.home(private=True)

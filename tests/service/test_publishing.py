@@ -101,6 +101,12 @@ class PublishTests(PublishCase):
             if public in reached:
                 self.assertFalse(published.records[0].private)
 
+    def test_in_a_private_net_private_addresses_are_as_good_as_any(self) -> None:
+        home = self.home(OWN, private=True)
+        home.reached = [NodeAt(key(OWN).public, "10.0.0.1", 1)]
+        self.assertEqual((), self.publish(home, node=True).notes)
+        self.assertEqual(1, home.keeper.store.state.count)
+
     def test_nowhere_is_no_address(self) -> None:
         self.here.reached = []
         self.assertEqual("RHO-2608", self.refused(node=True).code)
