@@ -38,7 +38,7 @@ class Session:
 
     __slots__ = (
         "alive", "beat", "binding", "code", "confirmed", "continues", "due", "ends", "exchange", "finish", "first",
-        "heard", "identity", "keep", "keep_step", "objects", "own", "path", "peer", "peer_done", "proven_own",
+        "heard", "identity", "keep", "keep_step", "objects", "opened", "own", "path", "peer", "peer_done", "proven_own",
         "proven_peer", "ratchet", "redialled", "redirect", "roam", "seal", "streams", "successor", "suite", "touched",
         "warm", "welcome", "welcomes",
     )  # fmt: skip
@@ -66,7 +66,7 @@ class Session:
         self.proven_own: frozenset[bytes] = frozenset()
         self.proven_peer: frozenset[bytes] = frozenset()
         self.redirect: Redirect | None = None
-        self.heard = self.alive = self.touched = mono
+        self.opened = self.heard = self.alive = self.touched = mono
         self.beat = 0.0
         self.keep = 0.0
         self.keep_step = 0.0

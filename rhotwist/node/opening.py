@@ -28,6 +28,9 @@ from rhotwist.wire.frame import EMPTY, pack_control
 
 #: Seconds that a session which lost against a better one has to finish what is under way.
 DRAIN = 35.0
+#: Sessions opened from both ends within so many seconds have crossed. After more, whoever opens another has lost the
+#: one before, as a node that was killed has.
+CROSSING = 3.0
 #: Seconds that a session lives which only sends its client on.
 SENT_ON = 10.0
 #: Welcome is repeated until the client's first packet: every second at first, later at most every so many seconds.
@@ -306,7 +309,9 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
 
 
 def _crossed(one: Session, other: Session) -> tuple[Session, Session]:
-    """Winner and loser of two sessions that were opened from both ends: the lower initiator's stays."""
+    """Winner and loser of two sessions opened from both ends: the lower initiator's if they crossed, else the later."""
+    if abs(one.opened - other.opened) > CROSSING:
+        return (one, other) if one.opened > other.opened else (other, one)
     initiator = one.own if one.initiator else one.peer
     rival = other.own if other.initiator else other.peer
     return (one, other) if initiator < rival else (other, one)

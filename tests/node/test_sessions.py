@@ -47,6 +47,31 @@ class Crossed(SeededTestCase):
         self.assertTrue(sessions(lower)[0].initiator)
 
 
+    def test_who_was_killed_and_opens_from_his_side_is_let_in_whoever_has_the_lower_key(self) -> None:
+        lower = set()
+        for seed in range(6):
+            net = self.network(seed, Faults(delay=0.02))
+            one, other = server(net, "one"), server(net, "other")
+            lower.add(one.public < other.public)
+            net.result(other.request(one, Say(text="a")))
+            net.run(5)
+            one.crash()
+            one.restart()
+            self.assertEqual(Said(text="b"), net.result(one.request(other, Say(text="b"))))
+            net.run(1)
+            # From now on both use the new one: what needs no dialling is answered in one round trip.
+            for asker, asked in (one, other), (other, one):
+                again = asker.request(asked, Say(text="c"))
+                net.wait(again)
+                self.assertIsNone(again.failure)
+                self.assertLess(again.took, 0.1)
+            net.run(45)
+            mine, theirs = sessions(one), sessions(other)
+            self.assertEqual((1, 1), (len(mine), len(theirs)))
+            self.assertEqual(mine[0].binding, theirs[0].binding)
+        self.assertEqual({True, False}, lower)
+
+
 class Known(SeededTestCase):
     """What is known of a session."""
 
