@@ -23,6 +23,9 @@ from rhotwist.wire.frame import pack_control
 BEAT = 5.0
 #: An initiator whose requests meet silence for this long opens a new session beside the old one.
 REDIAL = 4.0
+#: Sessions opened from both ends within so many seconds have crossed. After more, whoever opens another has lost the
+#: one before, as a node that was killed has.
+CROSSING = 3.0
 
 
 class Session:
@@ -187,3 +190,12 @@ class Session:
         if self.ratchet is not None and (first := self.ratchet.deadline()) is not None:
             due.append(first)
         return min(due, default=None)
+
+
+def crossed(one: Session, other: Session) -> tuple[Session, Session]:
+    """Winner and loser of two sessions opened from both ends: the lower initiator's if they crossed, else the later."""
+    if abs(one.opened - other.opened) > CROSSING:
+        return (one, other) if one.opened > other.opened else (other, one)
+    initiator = one.own if one.initiator else one.peer
+    rival = other.own if other.initiator else other.peer
+    return (one, other) if initiator < rival else (other, one)

@@ -12,7 +12,7 @@ from rhotwist.link.dial import Dial, Phase, Sending
 from rhotwist.link.finish import FinishPayload, read_finish_payload
 from rhotwist.link.gate import Pending
 from rhotwist.link.messages import Close, CloseReason, Redirect, Welcome
-from rhotwist.link.session import Session
+from rhotwist.link.session import Session, crossed
 from rhotwist.moment import Moment
 from rhotwist.node import asking, giving
 from rhotwist.node.jobs import ForgetToken, KeepToken, Solve
@@ -28,9 +28,6 @@ from rhotwist.wire.frame import EMPTY, pack_control
 
 #: Seconds that a session which lost against a better one has to finish what is under way.
 DRAIN = 35.0
-#: Sessions opened from both ends within so many seconds have crossed. After more, whoever opens another has lost the
-#: one before, as a node that was killed has.
-CROSSING = 3.0
 #: Seconds that a session lives which only sends its client on.
 SENT_ON = 10.0
 #: Welcome is repeated until the client's first packet: every second at first, later at most every so many seconds.
@@ -293,7 +290,7 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
     if old is None or old is session:
         state.pairs[pair] = session
     elif old.initiator != session.initiator:
-        winner, loser = _crossed(session, old)
+        winner, loser = crossed(session, old)
         state.pairs[pair] = winner
         drain(state, loser, mono)
         if loser.exchange is not None:
@@ -306,15 +303,6 @@ def confirmed(state: State, session: Session, moment: Moment) -> None:
     for ask in waiting:
         if asking.waits(state, ask):
             asking.offer(state, winner, ask, mono)
-
-
-def _crossed(one: Session, other: Session) -> tuple[Session, Session]:
-    """Winner and loser of two sessions opened from both ends: the lower initiator's if they crossed, else the later."""
-    if abs(one.opened - other.opened) > CROSSING:
-        return (one, other) if one.opened > other.opened else (other, one)
-    initiator = one.own if one.initiator else one.peer
-    rival = other.own if other.initiator else other.peer
-    return (one, other) if initiator < rival else (other, one)
 
 
 def _disown(state: State, session: Session, waiting: list[Ask], moment: Moment) -> None:
