@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from rhotwist.cli.directory_process import counted, directory_process, handed_over, of_node, record_line, share
+from rhotwist.cli.directory_process import directory_process, handed_over, of_node, record_line, share
 from rhotwist.cli.qr import qr_lines
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.waiting import ask_and_tell
 from rhotwist.control import trouble, verbs
 from rhotwist.control.directory import BundleAsk, BundleFile, BundleShown, BundleText, Merged
+from rhotwist.control.picture import counted
 
 LOOKING = "{seconds} s; every signature is checked"
 

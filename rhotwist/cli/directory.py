@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rhotwist.cli.bundle import looked_at, shown_line
-from rhotwist.cli.directory_process import counted, directory_process, of_node, record_line
+from rhotwist.cli.directory_process import directory_process, of_node, record_line
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.waiting import ask_and_tell
 from rhotwist.control import picture, trouble, verbs
@@ -76,7 +76,7 @@ def root(run: Run, of_node: bool) -> None:
     """Print the root over all records. Whoever has the same root has the same records."""
     found: Root = directory_process(run, of_node).ask(verbs.ROOT)
     waiting = f"  {found.waiting} wait until their time" if found.waiting else ""
-    run.result(found, f"{found.root}  {counted(found.count)} of {found.day}{waiting}")
+    run.result(found, f"{found.root}  {picture.counted(found.count)} of {found.day}{waiting}")
 
 
 @command.command("diff")
@@ -128,4 +128,4 @@ def tree(run: Run, svg: Path | None, levels: int, of_node: bool) -> None:
         svg.write_text(picture.svg(found), encoding="utf-8")
     except OSError as error:
         raise trouble.BUNDLE_UNREADABLE(path=svg, why=error.strerror or error) from None
-    run.result(found, f"{svg}  root {found.root}  {counted(found.count)}")
+    run.result(found, f"{svg}  root {found.root}  {picture.counted(found.count)}")

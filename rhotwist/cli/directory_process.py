@@ -94,11 +94,6 @@ def written(run: Run, data: bytes) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def counted(records: int) -> str:
-    """So many records."""
-    return f"{records} record" if records == 1 else f"{records} records"
-
-
 def record_line(row: RecordRow) -> str:
     """One record for people."""
     said = {"wallet": "is at", "node": "at", "withdrawn": "withdrawn", "delegation": "lets speak"}[row.kind]

@@ -9,9 +9,9 @@ WIDTH, HEIGHT = 1024, 28
 _DIGITS = 8
 
 
-def records(count: int) -> str:
-    """How many, for people."""
-    return "1 record" if count == 1 else f"{count} records"
+def counted(records: int) -> str:
+    """So many records."""
+    return f"{records} record" if records == 1 else f"{records} records"
 
 
 def svg(tree: TreeLevels) -> str:
@@ -25,7 +25,7 @@ def svg(tree: TreeLevels) -> str:
             told = f"<title>{prefix}: {hash or 'empty'}</title>"
             boxes.append(f'{box} fill="{_colour(hash)}" stroke="#888">{told}</rect>')
     height = HEIGHT * len(tree.levels)
-    label = f"directory of {records(tree.count)}, root {tree.root}"
+    label = f"directory of {counted(tree.count)}, root {tree.root}"
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">',
         f"<title>{label}</title>", *boxes, "</svg>", "",
@@ -35,7 +35,7 @@ def svg(tree: TreeLevels) -> str:
 def lines(tree: TreeLevels) -> list[str]:
     """The same for a terminal: the parts of the deepest level, eight a line, by the start of their hashes."""
     deepest = tree.levels[-1]
-    found = [f"root {tree.root}  {records(tree.count)}"]
+    found = [f"root {tree.root}  {counted(tree.count)}"]
     for start in range(0, len(deepest), 8):
         shown = " ".join(hash[:_DIGITS] or "-" * _DIGITS for hash in deepest[start : start + 8])
         found.append(f"{start:3d}  {shown}")
