@@ -262,11 +262,13 @@ class Limits:
     sync_most: int = 3
     """Comparisons of ours under way at once."""
     sync_patience: float = 120.0
-    """A comparison takes no longer than this."""
-    sync_rate: float = 8_000.0
-    """Bytes a second that one peer's comparisons may have from us, beyond the burst."""
-    sync_burst: float = 4_000_000.0
-    """Such bytes a peer may save up: twice what a comparison of 5,000 differences takes."""
+    """A comparison takes no longer than this, and the time that its new records earn."""
+    sync_least: float = 100.0
+    """New records of a comparison that earn it a second: who is slower than that is given up."""
+    sync_rate: float = 250_000.0
+    """Bytes a second that one peer's comparisons may have from us, beyond the burst: 1,500 records, 1 % of a core."""
+    sync_burst: float = 32_000_000.0
+    """Such bytes a peer may save up: 200,000 records, so that who is new need not wait for a directory of that size."""
     give_rate: float = 10.0
     """Records a second that a peer may give us in comparing without their being counted as unasked."""
     give_burst: float = 10_000.0

@@ -8,7 +8,6 @@ from rhotwist.directory.messages import (
     CELLS,
     PREFIX,
     RECORDS_MOST,
-    WANTS_MOST,
     Kind,
     SyncAnswer,
     SyncCells,
@@ -30,6 +29,8 @@ from rhotwist.wire.schema import Request, Schema
 
 MANY = 7_000
 """Differences, by estimate, beyond which no sketch is sent: 8,192 cells decode some 5,900, and estimates scatter."""
+PAGE = 512
+"""Records of the journal in one answer: 5 ms for whoever reads them, and as much to look at them."""
 AT_ONCE = 128
 """Parts compared for one request: 20 ms of one core at most."""
 
@@ -67,8 +68,8 @@ def _hello(replica: Replica, request: SyncHello) -> SyncAnswer:
     if request.root == replica.root:
         return _answer(replica, Kind.SAME)
     if request.store == replica.store_id and request.cursor <= replica.seq:
-        lines = replica.since(request.cursor, WANTS_MOST)
-        until = lines[-1][0] if len(lines) == WANTS_MOST else replica.seq
+        lines = replica.since(request.cursor, PAGE)
+        until = lines[-1][0] if len(lines) == PAGE else replica.seq
         return _answer(replica, Kind.DELTA, until=until, records=b"".join(encoded for _, encoded in lines))
     if not request.cells:
         return _answer(replica, Kind.NOTHING)

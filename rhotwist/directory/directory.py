@@ -12,19 +12,29 @@ verb: what admission decides rests on all that it decided before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import attrs
 
 from rhotwist.directory import validity
-from rhotwist.directory.admission import Admission, Batch, Holdings, Settled
+from rhotwist.directory.admission import Admission, Batch, Holdings
 from rhotwist.directory.allowance import Allowance
 from rhotwist.directory.answering import answer
-from rhotwist.directory.checks import Check
 from rhotwist.directory.endpoints import Kind
 from rhotwist.directory.flood import Flood
-from rhotwist.directory.messages import ID, PREFIX, News, NewsRecords, NewsWanted, SyncGive, SyncTaken, read_pieces
-from rhotwist.directory.peers import Connect, Known, Peers, Use, alone
+from rhotwist.directory.jobs import Answer, Ask, Job, Judge, Keep, Leave, Mention, Purge
+from rhotwist.directory.messages import (
+    ID,
+    PREFIX,
+    News,
+    NewsRecords,
+    NewsWanted,
+    SyncGive,
+    SyncHello,
+    SyncTaken,
+    read_pieces,
+)
+from rhotwist.directory.peers import Known, Peers, Use, alone
 from rhotwist.directory.record import Record, read_layout, split
 from rhotwist.directory.replica import Replica
 from rhotwist.directory.step import Ending, Mark, Step
@@ -42,65 +52,14 @@ BUSY, WRONG = 64, 65
 GOOD, NONSENSE, FORGED, UNEQUAL, LIE = 0.5, -4.0, -2.0, -4.0, -8.0
 _FORGERIES = ("key", "signature", "work")
 _STEP = 1.0
+SLICE = 256
+"""Records that are settled and written together: some 5 ms of the reactor."""
+ALONE = 30.0
+"""Seconds for which one peer alone is asked for all that it has; then the others are compared with, too."""
 
 
 class Tree(Replica, Holdings, Protocol):
     """The tree that a node keeps."""
-
-
-@attrs.frozen(eq=False)
-class Ask:
-    """Send a request, then ``Directory.replied`` with its reply, or None if there is none."""
-
-    peer: bytes
-    request: Request[Schema]
-    _sync: Sync | None = attrs.field(default=None, repr=False)
-
-
-class Mention(NamedTuple):
-    """Mention something to a peer."""
-
-    peer: bytes
-    body: Schema
-
-
-class Answer(NamedTuple):
-    """The reply to a request that ``asked`` was given with this ticket."""
-
-    ticket: object
-    reply: Schema
-
-
-@attrs.frozen(eq=False)
-class Judge:
-    """Have a worker judge these checks, then ``Directory.judged`` with its verdicts."""
-
-    checks: tuple[Check, ...]
-    _batch: Batch = attrs.field(repr=False)
-    _owner: object = attrs.field(repr=False)
-
-
-@attrs.frozen(eq=False)
-class Keep:
-    """Put and remove this in the tree, then ``Directory.kept``."""
-
-    settled: Settled
-    _owner: object = attrs.field(repr=False)
-
-
-class Purge(NamedTuple):
-    """A day has begun: drop what does not stand in the tree of that epoch."""
-
-    epoch: int
-
-
-class Leave(NamedTuple):
-    """The session with this peer is of no use to the directory."""
-
-    peer: bytes
-
-
-Job = Ask | Mention | Answer | Judge | Keep | Purge | Connect | Leave
 
 
 @attrs.frozen(eq=False)
@@ -119,6 +78,15 @@ class _Pulled:
     sync: Sync
 
 
+@attrs.define(eq=False)
+class _Slices:
+    """Records that came together and are looked at apart: how many of the slices are not through, what was new."""
+
+    owner: object
+    left: int
+    new: int = 0
+
+
 @attrs.define
 class _Friend:
     key: bytes
@@ -127,6 +95,7 @@ class _Friend:
     once: bool = False
     view: tuple[int, bytes] | None = None
     sync: Sync | None = None
+    begun: float = 0.0
     until: float = 0.0
 
 
@@ -246,7 +215,11 @@ class Directory:
         self._pay(job._owner, len(records), moment)
 
     def _take(self, encoded: Sequence[bytes], source: Source, owner: object, moment: Moment) -> None:
-        self._judge(self.admission.take(encoded, source, self._tree, moment), owner, moment)
+        """Look at records, in slices, so that no later turn takes long."""
+        slices = [encoded[start : start + SLICE] for start in range(0, len(encoded), SLICE)] or [encoded]
+        whole = _Slices(owner, len(slices))
+        for some in slices:
+            self._judge(self.admission.take(some, source, self._tree, moment), whole, moment)
 
     def _judge(self, batch: Batch, owner: object, moment: Moment) -> None:
         if batch.checks:
@@ -266,7 +239,15 @@ class Directory:
 
     def _pay(self, owner: object, new: int, moment: Moment) -> None:
         """The batch is through: whoever waits for it learns how much was new."""
-        if isinstance(owner, _Pulled):
+        if isinstance(owner, _Slices):
+            owner.left -= 1
+            owner.new += new
+            if not owner.left:
+                self._pay(owner.owner, owner.new, moment)
+        elif isinstance(owner, _Pulled):
+            friend = self._friends.get(owner.peer)
+            if friend is not None and friend.sync is owner.sync:
+                friend.until += new / self._limits.sync_least
             self._step(owner.peer, owner.sync, owner.sync.settled(new), moment)
         elif isinstance(owner, _Given):
             tree = self._tree
@@ -306,6 +287,8 @@ class Directory:
         friend = self._friends.get(peer)
         if friend is None or self._served.wait(peer, 0, moment.mono):
             return Refused(BUSY, "not now")
+        if isinstance(request, SyncHello) and self._fetches_all(moment):
+            return Refused(BUSY, "not now")  # or we would be given what is on its way already
         try:
             if isinstance(request, SyncGive):
                 records = split(request.records)
@@ -339,15 +322,24 @@ class Directory:
                 under_way += 1
                 if friend.until <= moment.mono:
                     self._step(peer, friend.sync, friend.sync.failed(), moment)
+        if self._fetches_all(moment):
+            return  # the others have mostly the same
         due = [peer for peer, friend in self._friends.items() if friend.sync is None and friend.next <= moment.mono]
         # Whose tree stands alone may withhold: what he has is known soonest from the others.
         due.sort(key=lambda peer: (alone(views, peer), self._friends[peer].next))
         for peer in due[: max(0, self._limits.sync_most - under_way)]:
             friend = self._friends[peer]
-            friend.sync = Sync(self._tree, friend.key, friend.mark)
+            friend.sync = Sync(self._tree, friend.key, friend.mark, leaves=True)
             friend.mark = None
+            friend.begun = moment.mono
             friend.until = moment.mono + self._limits.sync_patience
             self._step(peer, friend.sync, friend.sync.begin(), moment)
+
+    def _fetches_all(self, moment: Moment) -> bool:
+        return any(
+            friend.sync is not None and friend.sync.fetches_all and moment.mono < friend.begun + ALONE
+            for friend in self._friends.values()
+        )
 
     def _step(self, peer: bytes, sync: Sync, step: Step, moment: Moment) -> None:
         self._jobs += (Ask(peer, request, sync) for request in step.asks)
@@ -362,6 +354,8 @@ class Directory:
             return
         friend.sync = None
         broke = ending in (Ending.BROKEN, Ending.MOVED)
+        if ending is Ending.BROKEN:
+            friend.mark = sync.reached
         friend.next = moment.mono + (self._limits.sync_again if broke else self._limits.sync_every)
         if sync.seen is not None:
             friend.view = (sync.seen.count, sync.seen.root)

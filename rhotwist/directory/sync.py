@@ -2,7 +2,8 @@
 
     HELLO   ──roots equal──────────────────────────────> EQUAL
       │     ──epochs differ────────────────────────────> OTHER_DAY
-      │     ──delta: records since our cursor──┐
+      │     ──delta: records behind our cursor, page by page, then HELLO with cells
+      │     ──we lack half of it or more───────────────> HELLO with the cursor 0, once
       │ cells decode there          CELLS: decode here; once more of them if they do not
       v                                v
     TRADE  <───────────────────────────┘     records come, records go
@@ -21,9 +22,14 @@ records that move.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
+from rhotwist.directory.accounts import Accounts
 from rhotwist.directory.answering import AT_ONCE
+from rhotwist.directory.credit import Credit
+from rhotwist.directory.delta import Delta
 from rhotwist.directory.messages import (
     CELLS,
     PREFIX,
@@ -52,38 +58,32 @@ from rhotwist.errors import BadPacket
 from rhotwist.tree.sketch import CELLS_MOST, Cells, decode, read_cells, subtract
 from rhotwist.wire.schema import Request, Schema
 
-REQUESTS_MOST = 4_096
+REQUESTS_MOST = 8_192
 """Requests of one comparison."""
-PARTS_FIRST, PARTS_EACH, PARTS_MOST = 128, 8, 3_072
-"""Parts, said or heard, that a walk may cost before a record moves: the first, so many for each difference that was
-claimed, at most the last. An honest walk needs some three a difference in the largest tree."""
-PARTS_EARNED = 16
-"""Parts that a record which moves pays for."""
 ALIKE = 16
 """Records more than were asked for that a reply may hold: those of other addresses that begin alike."""
 _MANY = 10_000
 
 
 class Sync:
-    """One comparison with one peer. key is the session's, 32 bytes; mark, if the peer is one that comes back."""
+    """One comparison with one peer. key is the session's, 32 bytes; mark, if the peer is one that comes back.
 
-    def __init__(self, replica: Replica, key: bytes, mark: Mark | None = None) -> None:
+    leaves: where the peer lacks half of what is here or more it will fetch that by itself, and this ends with MOVED.
+    """
+
+    def __init__(self, replica: Replica, key: bytes, mark: Mark | None = None, *, leaves: bool = False) -> None:
         self.stage = Stage.HELLO
-        #: What the peer last said of its tree, None before it said anything.
-        self.seen: Seen | None = None
-        #: Records that came and were new here.
-        self.new = 0
         self._replica = replica
         self._key = key
-        self._mark = mark
+        self._leaves = leaves
+        self._delta = Delta(mark)
         self._store = bytes(8)
         self._open = 0  # requests without a reply, and batches of records that are not settled
         self._requests = 0
-        self._credit = 0
+        self._batches: deque[int] = deque()  # how many records each of those has
+        self._credit = Credit()
         self._claimed = 0
-        self._began = replica.seq
-        self._first: Seen | None = None
-        self._came = self._gone = self._taken = self._before = 0
+        self._accounts = Accounts(replica.seq)
         self._cells = Cells((), ())
         self._asked: dict[tuple[int, bytes], Part] = {}
         self._queue: list[Part] = []
@@ -105,14 +105,11 @@ class Sync:
         step = Step()
         if self.stage is not Stage.OVER:
             self._open -= 1
-            try:
+            with self._going_on(step):
                 move = _MOVES.get((self.stage, reply.kind if isinstance(reply, SyncAnswer) else type(reply)))
                 if move is None:
                     raise BadPacket("place")
                 move(self, request, reply, step)
-            except BadPacket:
-                self._end(Ending.LIED, step)
-            self._go_on(step)
         return step
 
     def settled(self, new: int) -> Step:
@@ -120,9 +117,15 @@ class Sync:
         step = Step()
         if self.stage is not Stage.OVER:
             self._open -= 1
-            self.new += new
-            self._credit += PARTS_EARNED * new
-            self._go_on(step)
+            count = self._batches.popleft()
+            self._accounts.new += new
+            self._credit.settled(new, count)
+            with self._going_on(step):
+                if self.stage is Stage.HELLO:
+                    self._delta.settled(new, count)
+                    self._next_page(step)
+                elif not self._asked:
+                    self._walk_on(step)
         return step
 
     def failed(self) -> Step:
@@ -133,40 +136,55 @@ class Sync:
         return step
 
     @property
+    def seen(self) -> Seen | None:
+        """What the peer last said of its tree, None before it said anything."""
+        return self._accounts.seen
+
+    @property
+    def new(self) -> int:
+        """Records that came and were new here."""
+        return self._accounts.new
+
+    @property
+    def fetches_all(self) -> bool:
+        """Whether the peer's whole journal is on its way."""
+        return self.stage is Stage.HELLO and self._delta.started
+
+    @property
+    def reached(self) -> Mark | None:
+        """What to begin with next time, if this comparison does not come to its end."""
+        return self._delta.reached
+
+    @property
     def mark(self) -> Mark | None:
         """What to begin with next time, once the trees were equal."""
-        return None if self.seen is None or self._store == bytes(8) else Mark(self._store, self.seen.seq)
+        seen = self.seen
+        return None if seen is None or self._store == bytes(8) else Mark(self._store, seen.seq)
 
     # --- replies, by stage
 
     def _same(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
         self._see(reply)
-        if reply.root != self._replica.root:
-            self._end(Ending.MOVED, step)  # ours changed while it was on its way
-        else:
-            self._end(Ending.EQUAL, step)
+        # Or ours changed while it was on its way.
+        self._end(Ending.EQUAL if reply.root == self._replica.root else Ending.MOVED, step)
 
     def _other_day(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
         self._end(Ending.OTHER_DAY, step)
 
-    def _delta(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
-        mark = self._mark
-        if mark is None or reply.store != mark.store_id or not mark.cursor <= reply.until <= reply.seq:
-            raise BadPacket("delta")
-        if reply.until == mark.cursor and reply.records:
-            raise BadPacket("delta")
+    def _page(self, request: SyncHello, reply: SyncAnswer, step: Step) -> None:
+        self._delta.came(request, reply)
         self._see(reply)
-        self._mark = Mark(mark.store_id, reply.until) if mark.cursor < reply.until < reply.seq else None
         self._take(reply.records, step)
+        self._next_page(step)
 
-    def _nothing(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
-        if self._mark is None:
+    def _nothing(self, request: SyncHello, reply: SyncAnswer, step: Step) -> None:
+        if request.cells:
             raise BadPacket("nothing")
         self._see(reply)
-        self._mark = None
+        self._delta.none()
 
-    def _found(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
-        if self._mark is not None:
+    def _found(self, request: SyncHello, reply: SyncAnswer, step: Step) -> None:
+        if not request.cells:
             raise BadPacket("found")
         self._see(reply)
         self.stage = Stage.TRADE
@@ -174,8 +192,8 @@ class Sync:
         self._claimed = len(wants) + self._take(reply.records, step, CELLS + ALIKE)
         self._give((one for prefix in wants for one in self._replica.records(prefix)), step)
 
-    def _more_cells(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
-        if self._mark is not None:
+    def _more_cells(self, request: SyncHello, reply: SyncAnswer, step: Step) -> None:
+        if not request.cells:
             raise BadPacket("cells")
         self._see(reply)
         self.stage = Stage.CELLS
@@ -208,17 +226,25 @@ class Sync:
             self._cells = cells
             self._ask(SyncMore(first=size, count=min(size // 2 + 1, CELLS_MOST - size)), step)
 
-    def _too_many(self, _: Request[Schema], reply: SyncAnswer, step: Step) -> None:
+    def _too_many(self, request: SyncHello, reply: SyncAnswer, step: Step) -> None:
+        if not request.cells:
+            raise BadPacket("many")
         self._see(reply)
-        self._claimed = _MANY
-        self._walk(Stage.WALK, step)
+        # Of what the journal brings half is new at least, for no more than its own bytes; a walk finds each by itself.
+        if reply.count >= 2 * self._replica.total and self._delta.start(reply.store):
+            self._next_page(step)
+        elif self._leaves and self._replica.total >= 2 * reply.count:
+            self._end(Ending.MOVED, step)
+        else:
+            self._claimed = _MANY
+            self._walk(Stage.WALK, step)
 
     def _records(self, request: SyncWant, reply: SyncRecords, step: Step) -> None:
         self._take(reply.records, step, len(request.wants) // PREFIX + ALIKE)
 
     def _taken_there(self, _: Request[Schema], reply: SyncTaken, step: Step) -> None:
         self._see(reply)
-        self._taken += reply.new
+        self._accounts.taken += reply.new
 
     def _parts(self, _: Request[Schema], reply: SyncParts, step: Step) -> None:
         self._see(reply)
@@ -229,10 +255,10 @@ class Sync:
             if self._asked.pop((part.bits, part.prefix), None) is None:
                 raise BadPacket("part")
         self._asked.clear()
-        self._pay(len(parts))
+        self._credit.pay(len(parts))
         found = Comparison(self._replica, self._key, sizes).compare(parts)
         self._queue += found.parts
-        self._pay(self._take(reply.records, step))
+        self._take(reply.records, step)
         wants = read_pieces(reply.wants, PREFIX)
         self._give((one for prefix in (*found.lacking, *wants) for one in self._replica.records(prefix)), step)
         self._want(found.wants, step)
@@ -241,27 +267,34 @@ class Sync:
     # --- what is asked
 
     def _hello(self, step: Step) -> None:
-        replica, mark = self._replica, self._mark
+        replica, mark = self._replica, self._delta.ask()
         cells = b"" if mark is not None else replica.cells(CELLS).encode()
         self._ask(SyncHello(
             epoch=replica.epoch, count=replica.total, root=replica.root, cells=cells,
             store=bytes(8) if mark is None else mark.store_id, cursor=0 if mark is None else mark.cursor,
         ), step)  # fmt: skip
 
+    def _next_page(self, step: Step) -> None:
+        if self._delta.due(len(self._batches)):
+            self._hello(step)
+
     def _walk(self, stage: Stage, step: Step) -> None:
         self.stage = stage
-        self._credit = min(PARTS_MOST, PARTS_FIRST + PARTS_EACH * self._claimed)
+        self._credit.begin(self._claimed)
         self._wanted.clear()
         self._given.clear()
         self._queue = [self._comparison().part(0, bytes(32))]
         self._walk_on(step)
 
     def _walk_on(self, step: Step) -> None:
-        """Ask about the parts that were found last: what is deep is done first, so that few wait."""
-        asked, self._queue = self._queue[-AT_ONCE:], self._queue[:-AT_ONCE]
-        if not asked:
+        """Ask about the parts that were found last: what is deep is done first, so that few wait. If they may be dear,
+        the records that came have to pay first.
+        """
+        asked, left = self._queue[-AT_ONCE:], self._queue[:-AT_ONCE]
+        if not asked or (self._batches and self._credit.scarce(len(asked))):
             return
-        self._pay(len(asked))
+        self._queue = left
+        self._credit.pay(len(asked))
         for part in asked:
             if part.prints:
                 self._asked.update(((part.bits + part.width, prefix), part) for prefix, _ in part.below())
@@ -277,8 +310,8 @@ class Sync:
     def _give(self, records: Iterable[bytes], step: Step) -> None:
         fresh = [one for one in dict.fromkeys(records) if one not in self._given]
         self._given.update(fresh)
-        self._gone += len(fresh)
-        self._credit += PARTS_EARNED * len(fresh)
+        self._accounts.gone += len(fresh)
+        self._credit.given(len(fresh))
         for run in filled(fresh, RECORDS_MOST):
             self._ask(SyncGive(records=b"".join(run)), step)
 
@@ -292,11 +325,7 @@ class Sync:
     # --- accounts
 
     def _see(self, told: SyncAnswer | SyncTaken | SyncParts) -> None:
-        # Of replies that overtook each other the newest counts.
-        if self.seen is None or told.seq >= self.seen.seq:
-            self.seen = Seen(told.count, told.root, told.seq)
-        if self._first is None:
-            self._first = self.seen
+        self._accounts.see(Seen(told.count, told.root, told.seq))
         if isinstance(told, SyncAnswer):
             self._store = told.store
 
@@ -307,39 +336,38 @@ class Sync:
         if records:
             if not step.records:
                 self._open += 1
+                self._batches.append(0)
+            self._batches[-1] += len(records)
             step.records += records
-            self._came += len(records)
+            self._accounts.came += len(records)
         return len(records)
 
-    def _pay(self, parts: int) -> None:
-        self._credit -= parts
-        if self._credit < 0:
-            raise BadPacket("dear")
+    @contextmanager
+    def _going_on(self, step: Step) -> Iterator[None]:
+        """Do something that the peer may be to blame for, and go on."""
+        try:
+            yield
+        except BadPacket as bad:
+            # Records that another peer brought meanwhile earn nothing, and nobody lied.
+            others = bad.reason == "dear" and self._accounts.others_wrote(self._replica.seq)
+            self._end(Ending.MOVED if others else Ending.LIED, step)
+        self._go_on(step)
 
     def _go_on(self, step: Step) -> None:
         """All that was open is closed: compare the roots."""
-        if self._open or self.stage is Stage.OVER or self.seen is None or self._first is None:
+        accounts, seq = self._accounts, self._replica.seq
+        if self._open or self.stage is Stage.OVER or accounts.seen is None:
             return
-        if self.seen.root == self._replica.root:
+        if accounts.seen.root == self._replica.root:
             self._end(Ending.EQUAL, step)
         elif self.stage is Stage.HELLO:
-            if self.new == self._before:
-                self._mark = None  # a cursor that brings nothing new leads nowhere
-            self._before = self.new
             self._hello(step)
-        elif (self._came or self._gone) and self._moved():
+        elif (accounts.came or accounts.gone) and accounts.moved(seq):
             self._end(Ending.MOVED, step)
         elif self.stage in _NEXT:
             self._walk(_NEXT[self.stage], step)
         else:
-            self._end(Ending.MOVED if self._moved() else Ending.UNEQUAL, step)
-
-    def _moved(self) -> bool:
-        """Whether a tree changed by more than this comparison moved, or something that moved was not new."""
-        if self.seen is None or self._first is None:
-            return True
-        ours = self._replica.seq - self._began == self.new == self._came
-        return not (ours and self.seen.seq - self._first.seq == self._taken == self._gone)
+            self._end(Ending.MOVED if accounts.moved(seq) else Ending.UNEQUAL, step)
 
     def _comparison(self) -> Comparison:
         return Comparison(self._replica, self._key, WHOLE if self.stage is Stage.WHOLE else CUT)
@@ -354,7 +382,7 @@ class Sync:
 _MOVES: dict[tuple[Stage, object], Callable[..., None]] = {
     (Stage.HELLO, Kind.SAME): Sync._same,
     (Stage.HELLO, Kind.OTHER_DAY): Sync._other_day,
-    (Stage.HELLO, Kind.DELTA): Sync._delta,
+    (Stage.HELLO, Kind.DELTA): Sync._page,
     (Stage.HELLO, Kind.NOTHING): Sync._nothing,
     (Stage.HELLO, Kind.FOUND): Sync._found,
     (Stage.HELLO, Kind.CELLS): Sync._more_cells,

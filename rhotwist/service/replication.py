@@ -20,7 +20,7 @@ from rhotwist.control import directory as values
 from rhotwist.control import verbs
 from rhotwist.control.values import Nothing
 from rhotwist.control.verbs import Verb
-from rhotwist.directory import directory as core
+from rhotwist.directory import jobs
 from rhotwist.directory.admission import Put, Settled
 from rhotwist.directory.directory import Directory
 from rhotwist.directory.endpoints import Kind, is_public, unpack
@@ -40,6 +40,7 @@ from rhotwist.store.peers import Peers
 
 R = TypeVar("R")
 AGAIN = 0.01  # seconds until the tree may stand still
+BRIEF = 0.005  # seconds after which the verbs that wait let others have their turn first
 TICK_MOST = 1.0  # seconds between two ticks
 CONNECT = 10.0  # seconds that a peer has to prove its key
 ASK = 60.0  # seconds without progress of a request
@@ -86,9 +87,9 @@ class Replication:
         self._sessions: dict[bytes, _Session] = {}
         self._first: dict[bytes, int] = {}
         self._do: dict[type, Callable[[Any], None]] = {
-            core.Ask: self._ask, core.Mention: self._mention, core.Answer: lambda job: job.ticket.callback(job.reply),
-            core.Judge: self._judge, core.Keep: self._keep, core.Purge: lambda job: None, Connect: self._connect,
-            core.Leave: lambda job: self._part(job.peer),
+            jobs.Ask: self._ask, jobs.Mention: self._mention, jobs.Answer: lambda job: job.ticket.callback(job.reply),
+            jobs.Judge: self._judge, jobs.Keep: self._keep, jobs.Purge: lambda job: None, Connect: self._connect,
+            jobs.Leave: lambda job: self._part(job.peer),
         }  # fmt: skip
         for request in REQUESTS if serves else ():
             node.answer(request, self._asked)
@@ -211,7 +212,11 @@ class Replication:
                     self._later("drain", AGAIN, self._drain)
                     return
                 self._tree.here = here
+                until = self._world.mono() + BRIEF
                 while self._queue and self._core is not None:
+                    if self._world.mono() >= until:
+                        self._later("drain", 0.0, self._drain)
+                        break
                     self._queue.popleft()(self._core, self._keeper.moment)
                     # Keeping begins before the next verb; it is written when the tree is let go.
                     for job in self._core.jobs():
@@ -247,7 +252,7 @@ class Replication:
 
     # --- what the core wants -----------------------------------------------------------------------------------------
 
-    def _ask(self, job: core.Ask) -> None:
+    def _ask(self, job: jobs.Ask) -> None:
         session = self._sessions.get(job.peer, _Session(b""))
 
         def replied(reply: Any) -> None:
@@ -267,17 +272,17 @@ class Replication:
 
         self._node.peer(job.peer).request(job.request, ASK).addCallbacks(replied, failed)
 
-    def _mention(self, job: core.Mention) -> None:
+    def _mention(self, job: jobs.Mention) -> None:
         if not self._node.core.mention(job.peer, job.body, self._keeper.moment):
             self._queue.append(partial(self._closed, job.peer))
 
-    def _judge(self, job: core.Judge) -> None:
+    def _judge(self, job: jobs.Judge) -> None:
         def judged(verdicts: bytes) -> None:
             self.turn(lambda made, moment: made.judged(job, verdicts, moment))
 
         self._keeper.judge(job.checks).addCallback(judged).addErrback(self._lost)
 
-    def _keep(self, job: core.Keep) -> None:
+    def _keep(self, job: jobs.Keep) -> None:
         writing = self._keeper.begin(job.settled.puts, job.settled.removed)
         writing.addCallback(lambda _: self.turn(lambda made, moment: made.kept(job, moment))).addErrback(self._lost)
 
@@ -290,7 +295,7 @@ class Replication:
 
     def _stored(self, puts: tuple[Put, ...]) -> None:
         """Records of our own people were kept: the others hear of them."""
-        job = core.Keep(Settled(puts, (), Counter(), 0, 0), None) if puts else None
+        job = jobs.Keep(Settled(puts, (), Counter(), 0, 0), None) if puts else None
         if job is not None:
             self.turn(lambda made, moment: made.kept(job, moment))
 

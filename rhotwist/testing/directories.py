@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
-from rhotwist.directory import directory as jobs
+from rhotwist.directory import jobs
 from rhotwist.directory.checks import judge
 from rhotwist.directory.directory import Directory
 from rhotwist.directory.endpoints import Kind, at_ip, unpack

@@ -5,10 +5,10 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.answering import AT_ONCE, answer
+from rhotwist.directory.credit import MOST
 from rhotwist.directory.messages import SyncGive, SyncHello, SyncMore, SyncWalk, SyncWant
 from rhotwist.directory.parts import Part
 from rhotwist.directory.step import Ending
-from rhotwist.directory.sync import PARTS_MOST
 from rhotwist.errors import BadPacket
 from tests.directory.comparing import KEY, SAME, compare, pair, replica
 
@@ -42,4 +42,4 @@ class AnsweringTests(SynchronousTestCase):
         self.assertIs(Ending.EQUAL, compare(ours, small).ending)
 
     def test_what_a_walk_costs_at_most(self) -> None:
-        self.assertEqual(3_072, PARTS_MOST)
+        self.assertEqual(3_072, MOST)

@@ -7,21 +7,11 @@ from collections.abc import Iterable
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.directory.answering import PAGE
 from rhotwist.directory.checks import judge
-from rhotwist.directory.directory import (
-    BUSY,
-    WRONG,
-    Answer,
-    Ask,
-    Directory,
-    Job,
-    Judge,
-    Keep,
-    Leave,
-    Mention,
-    Purge,
-)
+from rhotwist.directory.directory import ALONE, BUSY, SLICE, WRONG, Directory
 from rhotwist.directory.flood import news_id
+from rhotwist.directory.jobs import Answer, Ask, Job, Judge, Keep, Leave, Mention, Purge
 from rhotwist.directory.messages import (
     News,
     NewsRecords,
@@ -37,7 +27,7 @@ from rhotwist.directory.record import Record, withdraw
 from rhotwist.errors import Refused
 from rhotwist.limits import Limits
 from rhotwist.testing.replicas import MemoryReplica
-from tests.directory.comparing import KEY, serve
+from tests.directory.comparing import KEY, made, replica, serve
 from tests.directory.support import NOON, TODAY, at, key, place, record
 
 OWN = b"own".ljust(32)
@@ -193,6 +183,55 @@ class ComparingTests(SynchronousTestCase):
         self.assertIsNone(stage.directory._friends[PEERS[0]].sync)
         stage.directory.replied(ask, serve(stage.tree, ask.request), at(NOON, 123.0))
         self.assertEqual(1, len([job for job in stage.tick(183.0) if isinstance(job, Ask)]))
+
+    def test_while_one_brings_all_that_it_has_the_others_wait_but_not_for_ever(self) -> None:
+        stage, full = Stage(3), replica(range(9_000), b"theirs--")
+        [first, *others] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        self.assertEqual(2, len(others))
+        for ask in others:
+            stage.directory.replied(ask, None, at(NOON, 1.0))
+        stage.directory.replied(first, serve(full, first.request), at(NOON, 1.0))
+        [page] = [job for job in stage.work(1.0) if isinstance(job, Ask)]
+        self.assertEqual(PEERS[0], page.peer)
+        hello = others[0].request
+        for mono, waits in ((10.0, True), (ALONE, True), (ALONE + 2.0, False)):
+            refused = stage.directory.asked(PEERS[1], hello, 0, at(NOON, mono))
+            self.assertEqual(waits, isinstance(refused, Refused), mono)
+            self.assertNotIsInstance(stage.directory.asked(PEERS[1], SyncWant(wants=b""), 0, at(NOON, mono)), Refused)
+            self.assertEqual(waits, not [job for job in stage.tick(mono) if isinstance(job, Ask)], mono)
+
+    def test_all_that_a_peer_has_may_take_as_long_as_it_brings_something(self) -> None:
+        limits = attrs.evolve(LIMITS, sync_least=10.0, directory_work=0)
+        some = [record(number) for number in range(3 * PAGE)]
+        stage, full = Stage(1, limits), MemoryReplica(b"theirs--", TODAY, 300)
+        full.put(some)
+        full.put(made(number) for number in range(9_000))
+        waiting = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        for mono in (1.0, 100.0, 150.0):
+            [ask] = waiting
+            stage.directory.replied(ask, serve(full, ask.request), at(NOON, mono))
+            waiting = [job for job in stage.work(mono) if isinstance(job, Ask)]
+        self.assertEqual(2 * PAGE, stage.tree.total)
+        friend = stage.directory._friends[PEERS[0]]
+        self.assertAlmostEqual(121.0 + 2 * PAGE / 10.0, friend.until)
+        stage.tick(friend.until - 1.0)
+        self.assertIsNotNone(friend.sync)
+        stage.tick(friend.until)
+        self.assertIsNone(friend.sync)
+        # What was reached is where the next comparison begins.
+        [ask] = [job for job in stage.tick(friend.until + 6.0) if isinstance(job, Ask)]
+        self.assertEqual((b"theirs--", PAGE), (ask.request.store, ask.request.cursor))  # type: ignore[attr-defined]
+
+    def test_many_records_are_settled_and_written_a_slice_at_a_time_and_paid_for_once(self) -> None:
+        stage = Stage(1)
+        given = SyncGive(records=packed(record(number) for number in range(SLICE + 5)))
+        stage.directory.asked(PEERS[0], given, "ticket", at(NOON))
+        first, second = stage.directory.jobs()
+        self.assertEqual((SLICE, 5), (len(first.checks), len(second.checks)))  # type: ignore[union-attr]
+        for judging in (second, first):
+            stage.directory.judged(judging, bytes(len(judging.checks)), at(NOON))  # type: ignore[arg-type, union-attr]
+        [answer] = stage.work()
+        self.assertEqual((SLICE + 5, SLICE + 5), (answer.reply.new, answer.reply.count))  # type: ignore[union-attr]
 
     def test_a_lie_ends_the_friendship(self) -> None:
         stage = Stage(1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rhotwist.directory.directory import Ask, Directory
+from rhotwist.directory.directory import Directory
 from rhotwist.directory.endpoints import at_ip
+from rhotwist.directory.jobs import Ask
 from rhotwist.directory.messages import SyncHello
 from rhotwist.directory.peers import Connect
 from rhotwist.directory.record import Record, make_record

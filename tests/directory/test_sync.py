@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from random import Random
 
 import attrs
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.directory.answering import PAGE
 from rhotwist.directory.messages import (
     CELLS,
     Kind,
@@ -30,7 +32,7 @@ from rhotwist.testing import SeededTestCase
 from rhotwist.testing.replicas import MemoryReplica
 from rhotwist.tree.sketch import CELL, Cells, Sketch, sketch_id
 from rhotwist.wire.schema import Request, Schema
-from tests.directory.comparing import KEY, SAME, Run, compare, made, pair, replica, serve
+from tests.directory.comparing import KEY, SAME, Run, compare, first, made, pair, put_better, replica, serve
 from tests.directory.support import NOON
 
 
@@ -83,11 +85,74 @@ class EqualTests(SynchronousTestCase):
         self.assertEqual(["SyncHello", "SyncWalk"], run.kinds[:2])
         self.assertEqual(4_000, run.sync.new)
 
+    def test_records_that_take_long_to_look_at_make_nobody_a_liar(self) -> None:
+        """A walk waits for what it has to be paid with; before, this one ended as a lie."""
+        for ours, theirs in ((4_001, 8_000), (6_000, 5_000)):
+            here, there = replica(range(ours), b"store--a"), replica(range(20_000, 20_000 + theirs), b"store--b")
+            sync, waiting, ending = Sync(here, KEY), [], None
+            asks = deque(sync.begin().asks)
+            while ending is None:
+                if asks:
+                    request = asks.popleft()
+                    step = sync.heard(request, serve(there, request))
+                else:
+                    step = sync.settled(put_better(here, waiting.pop(0)))
+                if step.records:
+                    waiting.append(step.records)
+                asks += step.asks
+                ending = step.ending
+            self.assertEqual((Ending.EQUAL, ours + theirs), (ending, here.total))
+
+    def test_what_others_brought_meanwhile_makes_nobody_a_liar(self) -> None:
+        """Records that are known when they come pay for nothing, and a walk may run out of credit."""
+        for others, ending in ((True, Ending.MOVED), (False, Ending.LIED)):
+            here, there = replica(range(4_001), b"store--a"), replica(range(20_000, 28_000), b"store--b")
+            sync = Sync(here, KEY)
+            walk = first(sync.begin(walk=True))
+            reply = serve(there, walk)
+            if others:
+                here.put(made(number) for number in range(20_000, 20_100))
+            sync._credit.left = 0
+            self.assertEqual(ending, sync.heard(walk, reply).ending)
+
     def test_an_empty_tree_gets_all_and_gives_all(self) -> None:
         empty, full = replica((), b"store--a"), replica(range(SAME), b"store--b")
         self.claim_equal(empty, full)
         self.claim_equal(full, replica((), b"store--c"))
         self.claim_equal(replica((), b"store--c"), replica((7,), b"store--d"), walk=True)
+
+    def test_who_has_less_than_half_takes_the_journal_page_by_page(self) -> None:
+        for ours, kinds in ((4_000, {Kind.MANY, Kind.DELTA, Kind.SAME}), (4_001, {Kind.MANY})):
+            here, there = replica(range(ours), b"store--a"), replica(range(12_000, 20_000), b"store--b")
+            run = compare(here, there)
+            self.assertEqual(20_000 - 12_000 + ours, here.total)
+            said = {reply.kind for reply in run.replies if isinstance(reply, SyncAnswer)}
+            self.assertEqual(kinds - {Kind.SAME}, said - {Kind.SAME, Kind.CELLS})
+            self.assertEqual(ours > 4_000, "SyncWalk" in run.kinds)
+
+    def test_an_empty_tree_pays_hardly_more_than_the_records(self) -> None:
+        run = self.claim_equal(replica((), b"store--a"), replica(range(9_000), b"store--b"))
+        self.assertEqual({"SyncHello"}, set(run.kinds))
+        self.assertLessEqual(run.size, 9_000)
+
+    def test_a_journal_that_breaks_off_is_continued_where_it_was(self) -> None:
+        here, there = replica((), b"store--a"), replica(range(9_000), b"store--b")
+        first = compare(here, there, most=6)
+        self.assertEqual(Mark(b"store--b", 4 * PAGE), first.sync.reached)
+        self.assertTrue(first.sync.fetches_all)
+        second = self.claim_equal(here, there, mark=first.sync.reached)
+        self.assertLessEqual(second.sync.new, 9_000 - 4 * PAGE)
+        self.assertFalse(second.sync.fetches_all)
+
+    def test_who_has_twice_as_much_leaves_it_to_the_other_where_that_is_agreed(self) -> None:
+        full = replica(range(16_000), b"store--a")
+        for count, leaves, ending in ((8_000, True, Ending.MOVED), (8_001, True, None), (8_000, False, None)):
+            sync = Sync(full, KEY, leaves=leaves)
+            request = first(sync.begin())
+            reply = serve(replica(range(20_000, 20_000 + count)), request)
+            self.assertEqual(Kind.MANY, reply.kind)  # type: ignore[attr-defined]
+            step = sync.heard(request, reply)
+            self.assertEqual((ending, 0 if ending else 1), (step.ending, len(step.asks)))
 
     def test_a_walk_finds_all_by_itself_and_moves_the_newer_of_two_alone(self) -> None:
         ours, theirs = pair(30, 30, 40)
@@ -113,7 +178,7 @@ class EqualTests(SynchronousTestCase):
         ours.put(made(40_000 + n) for n in range(5))
         run = self.claim_equal(ours, theirs, mark=mark)
         kinds = [reply.kind for reply in run.replies if isinstance(reply, SyncAnswer)]
-        self.assertEqual([Kind.DELTA, Kind.DELTA, Kind.DELTA, Kind.FOUND], kinds)
+        self.assertEqual([*[Kind.DELTA] * 5, Kind.FOUND], kinds)
 
     def test_a_cursor_of_another_store_or_from_the_future_is_answered_with_nothing(self) -> None:
         for mark in Mark(b"elsewher", 5), Mark(b"store--b", 10**6):

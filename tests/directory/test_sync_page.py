@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.directory import answering, messages, parts, sync
+from rhotwist.directory import answering, credit, messages, parts, sync
 from rhotwist.directory.messages import SyncGive, SyncHello, SyncTaken
 from rhotwist.directory.parts import CUT, WHOLE, Comparison
 from rhotwist.directory.record import Record, read_record, split
@@ -78,7 +78,7 @@ class PageTests(SynchronousTestCase):
         page = PAGE.read_text(encoding="utf-8")
         for number in (
             messages.CELLS, messages.WANTS_MOST, answering.MANY, answering.AT_ONCE, sync.REQUESTS_MOST,
-            sync.PARTS_FIRST, sync.PARTS_MOST, parts.LEAVES,
+            credit.FIRST, credit.MOST, parts.LEAVES,
         ):  # fmt: skip
             self.assertIn(f"{number:,}", page)
 

@@ -1,0 +1,68 @@
+"""What a node's directory wants done, as values; ``directory.Directory.jobs`` hands them out in order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import attrs
+
+from rhotwist.directory.admission import Batch, Settled
+from rhotwist.directory.checks import Check
+from rhotwist.directory.peers import Connect
+from rhotwist.directory.sync import Sync
+from rhotwist.wire.schema import Request, Schema
+
+
+@attrs.frozen(eq=False)
+class Ask:
+    """Send a request, then ``Directory.replied`` with its reply, or None if there is none."""
+
+    peer: bytes
+    request: Request[Schema]
+    _sync: Sync | None = attrs.field(default=None, repr=False)
+
+
+class Mention(NamedTuple):
+    """Mention something to a peer."""
+
+    peer: bytes
+    body: Schema
+
+
+class Answer(NamedTuple):
+    """The reply to a request that ``asked`` was given with this ticket."""
+
+    ticket: object
+    reply: Schema
+
+
+@attrs.frozen(eq=False)
+class Judge:
+    """Have a worker judge these checks, then ``Directory.judged`` with its verdicts."""
+
+    checks: tuple[Check, ...]
+    _batch: Batch = attrs.field(repr=False)
+    _owner: object = attrs.field(repr=False)
+
+
+@attrs.frozen(eq=False)
+class Keep:
+    """Put and remove this in the tree, then ``Directory.kept``."""
+
+    settled: Settled
+    _owner: object = attrs.field(repr=False)
+
+
+class Purge(NamedTuple):
+    """A day has begun: drop what does not stand in the tree of that epoch."""
+
+    epoch: int
+
+
+class Leave(NamedTuple):
+    """The session with this peer is of no use to the directory."""
+
+    peer: bytes
+
+
+Job = Ask | Mention | Answer | Judge | Keep | Purge | Connect | Leave
