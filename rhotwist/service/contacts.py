@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import attrs
+from twisted.internet.defer import Deferred, succeed
 
 from rhotwist.control import trouble, verbs
 from rhotwist.control.talks import ContactAdd, ContactList, ContactRemove, ContactRow, Invitation, InvitationAsk
@@ -48,6 +50,8 @@ class Book:
         self._world = world
         self._reachable = reachable
         self._contacts: Contacts
+        #: Called when contacts have changed; what has to follow them has when it fires.
+        self.changed: Callable[[], Deferred[None]] = lambda: succeed(None)
 
     def open(self, database: Database) -> None:
         """Have the contacts of a database. Called before all else."""
@@ -82,6 +86,16 @@ class Book:
         """What the wallets are called that are contacts."""
         return {contact.wallet: contact.name for contact in self._contacts.all()}
 
+    def keys(self) -> set[bytes]:
+        """The keys of all contacts and of the nodes at which they were said to be."""
+        found = set()
+        for contact in self._contacts.all():
+            found.add(contact.wallet)
+            for place in contact.places:
+                with suppress(BadAddress):
+                    found.add(parse_node_at(place).key)
+        return found
+
     # --- for their owner ---------------------------------------------------------------------------------------------
 
     def listed(self, _: Nothing | None = None) -> ContactList:
@@ -104,12 +118,14 @@ class Book:
         if taken is not None:
             why = f"{taken.name} is {_address(taken.wallet)}"
             raise trouble.CONTACT_TAKEN(name=ask.name, why=why, other=taken.name)
+        await self.changed()
         return _row(contact)
 
     async def remove(self, ask: ContactRemove) -> ContactList:
         """Forget a contact; what was said stays. Raises OperatorError."""
         if not await self._world.soon(self._contacts.remove(ask.name)):
             raise self._absent(ask.name)
+        await self.changed()
         return self.listed()
 
     def invite(self, ask: InvitationAsk) -> Invitation:

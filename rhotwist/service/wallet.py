@@ -64,6 +64,7 @@ class WalletService(NodeService):
             asker=self._asker, admit=self.node.admit,
         )  # fmt: skip
         self.book = Book(self.keystore, self.world, lambda: self.status(values.Nothing()).reachable)
+        self.directory.contacts, self.book.changed = self.book.keys, self.directory.pin
         self.talks = TalkService(self.keystore, self.world)
         self.shown = ShownTalks(self.talks, self.keystore, self.book, self.world)
         for schema, handler in {**self.files.handlers(), **self.talks.handlers()}.items():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from rhotwist.control import talks, values
+from rhotwist.directory.record import address_of
 from rhotwist.errors import OperatorError
 from rhotwist.keys.invitation import parse_invitation
 from tests.service.processes import ProcessCase, at, heat
@@ -99,6 +100,34 @@ class BookTests(ContactsCase):
         for to, code in (("bob", "RHO-2401"), (self.to, "RHO-2601")):
             error = await failure_of(Deferred.fromCoroutine(self.late(values.Send(to, "", "hi"))))
             self.assertEqual(code, error.code)
+
+
+class PinTests(ContactsCase):
+    """The directory keeps what it knows of contacts, however full it is."""
+
+    def pinned(self, *keys: bytes) -> bool:
+        """Whether these keys are pinned, and nothing else."""
+        return self.ann.directory.store.state.pins == {address_of(key) for key in keys}
+
+    async def test_a_contact_is_pinned_with_the_node_it_was_said_to_be_at_until_it_is_forgotten(self) -> None:
+        bob, node = self.bob.keystore.hot["bob"].key.public, self.bob.node.public
+        carol = heat(self.bob, "carol")
+        await self.add()
+        self.assertTrue(self.pinned(bob, node))
+        await self.add("carol", f"{carol.address}@{at(self.bob)}")
+        await self.ann.book.remove(talks.ContactRemove("bob"))
+        self.assertTrue(self.pinned(carol.key.public, node))  # another contact is there
+        await self.ann.book.remove(talks.ContactRemove("carol"))
+        self.assertTrue(self.pinned())
+
+    async def test_a_process_that_ended_between_both_writes_pins_at_its_start(self) -> None:
+        self.ann.book.changed = lambda: succeed(None)
+        await self.add()
+        self.assertTrue(self.pinned())
+        await self.ann.stopService()
+        self.ann = self.wallet("ann")
+        while not self.pinned(self.bob.keystore.hot["bob"].key.public, self.bob.node.public):
+            await self.ann.world.later(0.02)
 
 
 class InviteTests(ContactsCase):
