@@ -136,13 +136,13 @@ class DirectoryKeeper:
                 await self._line.run(self._due)
                 if self._pin_at <= self._world.mono():
                     await self._agree()
+                for saying in self.renew():
+                    saying.addErrback(self._not_renewed)
                 self._trouble = ""
             except DamagedStore as damaged:
                 await self._line.run(self._rebuild, str(damaged))
             except StoreError as error:
                 self.failed(error)
-            for saying in self.renew():
-                saying.addErrback(self._not_renewed)
             await self._world.later(LOOK)
 
     async def _begin(self) -> None:

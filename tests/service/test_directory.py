@@ -217,6 +217,22 @@ class PinTests(HomeCase):
 class BrokenTests(HomeCase):
     """What breaks is named, and mended where it can be."""
 
+    def test_a_store_that_fails_while_renewals_are_looked_for_ends_nothing(self) -> None:
+        home = self.home()
+        looked: list[int] = []
+
+        def renew() -> tuple[Deferred[Any], ...]:
+            looked.append(1)
+            if len(looked) == 1:
+                raise DiskFull("no room")
+            return ()
+
+        home.keeper.renew = renew
+        home.pass_on()
+        self.assertEqual(("the directory cannot be used: no room",), home.keeper.health())
+        home.pass_on()
+        self.assertEqual((2, ()), (len(looked), home.keeper.health()))
+
     def test_before_it_is_open_it_says_so(self) -> None:
         keeper = DirectoryKeeper(LIMITS, self.home().world, bytes)
         error = self.assertRaises(OperatorError, lambda: keeper.store)
