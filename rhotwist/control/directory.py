@@ -76,18 +76,23 @@ class Published:
 
 @attrs.frozen
 class Lookup:
-    """Find a key, the address of a wallet or node."""
+    """Find a key, the address of a wallet or node; a wallet process knows its contacts by their names too."""
 
     key: str
 
 
 @attrs.frozen
 class Found:
-    """Where a key is: its record and, for a wallet, that of its node; node, and NODE@HOST:PORT where it is asked."""
+    """Where a key is: its record and, for a wallet, that of its node; node, and NODE@HOST:PORT where it is asked.
+
+    said are the places of a contact, the best first, as he gave them; they are asked before the others. Without places
+    there is said.
+    """
 
     records: tuple[RecordRow, ...]
     node: str
     places: tuple[str, ...]
+    said: tuple[str, ...] = ()
 
 
 @attrs.frozen

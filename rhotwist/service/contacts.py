@@ -137,7 +137,7 @@ class Book:
         row = self._keystore.existing(ask.wallet) if ask.wallet else rows[0]
         if not row.address:
             raise trouble.WALLET_LOCKED(name=row.name)
-        places = tuple(map(_place, ask.places or self._reachable()[: invitation.PLACES_MOST]))
+        places = tuple(map(read_place, ask.places or self._reachable()[: invitation.PLACES_MOST]))
         try:
             made = invitation.Invitation(parse_address(row.address, WALLET).key, places)
             return Invitation(row.name, invitation.format_invitation(made))
@@ -160,7 +160,8 @@ def _address(key: bytes) -> str:
     return format_address(Address(WALLET, key))
 
 
-def _place(text: str) -> NodeAt:
+def read_place(text: str) -> NodeAt:
+    """A place that a person names. Raises OperatorError."""
     try:
         return parse_node_at(text)
     except BadAddress as error:
