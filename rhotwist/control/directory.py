@@ -132,7 +132,8 @@ class TreeLevels:
 class PeerRow:
     """A node that this one compares trees with, or did. here: it is a peer now, and hears of news.
 
-    answered and failed count its requests of the last run. last_at is seconds of the Unix epoch, 0 for never.
+    answered and failed count our requests of this run. last_at is seconds of the Unix epoch, 0 for never. good and bad
+    count its records of all runs: those that were new here, and those whose key, signature or work was false.
     """
 
     node: str
@@ -141,6 +142,8 @@ class PeerRow:
     answered: int
     failed: int
     last_at: int
+    good: int = 0
+    bad: int = 0
 
 
 @attrs.frozen

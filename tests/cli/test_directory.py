@@ -235,9 +235,11 @@ class DirTests(DirectoryCase):
         self.assertEqual(1, self.rho("dir", "tree", "--svg", str(self.home / "no" / "where")).status)
 
     def test_peers_are_listed_with_their_worth(self) -> None:
-        row = directory.PeerRow(NODE_ADDRESS, True, 2.5, 7, 1, 0)
+        row = directory.PeerRow(NODE_ADDRESS, True, 2.5, 7, 1, 0, 30, 2)
         self.process("node", {verbs.PEERS: directory.PeerList((row,))})
-        expected = f"peer  {NODE_ADDRESS}  score 2.5  answered 7  failed 1  never answered\n"
+        expected = (
+            f"peer  {NODE_ADDRESS}  score 2.5  answered 7  failed 1  records 30 new, 2 false  never answered\n"
+        )
         self.assertEqual(expected, self.rho("peers").out)
 
     def test_no_peer_is_told(self) -> None:
