@@ -114,6 +114,18 @@ class PlacesTests(ReachingCase):
         await self.say()
         self.assertEqual(["hi"], self.heard())
 
+    async def test_what_goes_on_by_itself_does_not_knock_again_where_nobody_proved_a_key(self) -> None:
+        published = await self.bob.publisher.publish(directory.Publish(addresses=("udp:127.0.0.2:9",)))
+        await carry(published.bundle, self.ann)
+        hot, bob = self.ann.keystore.hot["ann"], self.bob.keystore.hot["bob"].key.public
+        [once] = self.ann.reaching.route(hot, bob, "", asked=False)._ways._peers
+        self.assertEqual(1, len(once.paths))
+        route = self.ann.reaching.route(hot, bob, "", asked=False)
+        [again] = route._ways._find(False)
+        self.assertEqual((self.bob.node.public, ()), (again.key, again.paths))  # over an open session or not at all
+        [asked] = self.ann.reaching.route(hot, bob, "")._ways._find(False)
+        self.assertEqual(1, len(asked.paths))
+
     async def test_a_file_goes_by_the_next_place_and_follows_the_contact(self) -> None:
         await self.know("127.0.0.2:9", self.where)
         path = self.home / "file"
