@@ -7,15 +7,13 @@ from pathlib import Path
 import click
 
 from rhotwist.cli.bundle import looked_at, shown_line
-from rhotwist.cli.directory_process import directory_process, of_node, record_line
+from rhotwist.cli.directory_process import directory_process, look_up, of_node, record_line
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.waiting import ask_and_tell
 from rhotwist.control import picture, trouble, verbs
 from rhotwist.control.directory import (
     SAME,
-    Found,
     ListAsk,
-    Lookup,
     RecordList,
     Root,
     SyncAsk,
@@ -42,14 +40,15 @@ def command() -> None:
 
 
 @command.command("lookup")
-@click.argument("key", metavar="WALLET|NODE")
+@click.argument("key", metavar="NAME|WALLET|NODE")
 @of_node
 @common
 @pass_run
 def lookup(run: Run, key: str, of_node: bool) -> None:
-    """Say where the wallet or node of an address is. Nobody is asked: the whole directory lies here."""
-    found: Found = directory_process(run, of_node).ask(verbs.LOOKUP, Lookup(key.strip()))
-    run.result(found, *map(record_line, found.records))
+    """Say where a contact is, or the wallet or node of an address. Nobody is asked: the whole directory lies here."""
+    found = look_up(run, key.strip(), of_node)
+    said = (f"{key.strip()}  was said to be at {place}" for place in found.said)
+    run.result(found, *said, *map(record_line, found.records))
 
 
 @command.command("list")

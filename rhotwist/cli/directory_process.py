@@ -16,9 +16,10 @@ from rhotwist.cli.client import Client
 from rhotwist.cli.run import Run
 from rhotwist.cli.wallet_process import wallet_process
 from rhotwist.control import trouble, verbs
-from rhotwist.control.directory import BundleFile, Merged, RecordRow
+from rhotwist.control.directory import BundleFile, Found, Lookup, Merged, RecordRow
 from rhotwist.control.places import ROLES
 from rhotwist.errors import OperatorError
+from rhotwist.keys.address import is_address
 from rhotwist.wire.armour import TEXT_MOST
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,14 @@ def directory_process(run: Run, of_node: bool = False) -> Client:
     if not wallet.runs() and node.runs():
         return node
     return wallet_process(run, patience)
+
+
+def look_up(run: Run, key: str, of_node: bool = False) -> Found:
+    """Where the wallet or node of an address is, or a contact, whom the wallet process knows. Raises OperatorError."""
+    by_name = not of_node and not is_address(key)
+    client = wallet_process(run, run.patience(PATIENCE)) if by_name else directory_process(run, of_node)
+    found: Found = client.ask(verbs.LOOKUP, Lookup(key))
+    return found
 
 
 def others(run: Run, asked: Client) -> list[Client]:

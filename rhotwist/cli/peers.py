@@ -18,7 +18,7 @@ from rhotwist.control.text import span
 @common
 @pass_run
 def command(run: Run, of_node: bool) -> None:
-    """List peers, those worth most first: score, requests answered and not, when they last answered."""
+    """List peers, those worth most first: score, requests answered and not, records, when they last answered."""
     found: PeerList = directory_process(run, of_node).ask(verbs.PEERS)
     now = time.time()  # noqa: TID251 - how long ago, for a person
     run.result(found, *(_line(row, now) for row in found.peers))
@@ -29,4 +29,7 @@ def command(run: Run, of_node: bool) -> None:
 def _line(row: PeerRow, now: float) -> str:
     heard = f"answered {span(max(0.0, now - row.last_at))} ago" if row.last_at else "never answered"
     state = "peer" if row.here else "    "
-    return f"{state}  {row.node}  score {row.score:.1f}  answered {row.answered}  failed {row.failed}  {heard}"
+    return (
+        f"{state}  {row.node}  score {row.score:.1f}  answered {row.answered}  failed {row.failed}  "
+        f"records {row.good} new, {row.bad} false  {heard}"
+    )

@@ -1,46 +1,53 @@
 """``rho ping``: whether a node is there and holds its key. Speaks with a throw-away key and needs no running process,
-but to look up where a key is.
+but to look up where a key or a contact is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
-from rhotwist.cli.directory_process import directory_process
+from rhotwist.cli.directory_process import look_up
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.send import check_node_at
-from rhotwist.control import explain, trouble, verbs
-from rhotwist.control.directory import Found, Lookup
+from rhotwist.control import explain, trouble
 from rhotwist.control.text import span
 from rhotwist.errors import LocalError, RequestFailed, TimedOut, Unreachable
-from rhotwist.keys.address import LENGTH, NodeAt, parse_node_at
+from rhotwist.keys.address import LENGTH, NodeAt, is_address, parse_node_at
+
+if TYPE_CHECKING:
+    from rhotwist.net.endpoint import RhoNode
+    from rhotwist.net.peer import Peer
 
 PATIENCE = 10.0  # seconds
 PAUSE = 1.0  # seconds between two pings with --count
 
 
 @click.command("ping")
-@click.argument("node", metavar="NODE@HOST:PORT|KEY")
+@click.argument("node", metavar="NODE@HOST:PORT|NAME|KEY")
 @click.option("-c", "--count", default=1, type=click.IntRange(1, 100_000), show_default=True, help="How often.")
 @common
 @pass_run
 def command(run: Run, node: str, count: int) -> None:
     """Ask a node for proof that it is there and holds its key, and show how long that took.
 
-    KEY alone, of a node or of a wallet whose node is meant, is looked up in the directory that lies here.
+    KEY alone, of a node or of a wallet whose node is meant, is looked up in the directory that lies here. A contact is
+    asked where it was said to be, one place after another, and then where the directory knows it.
     """
     node = node.strip()
-    if "@" in node or len(node) != LENGTH:
+    if "@" in node or (is_address(node) and len(node) != LENGTH):
         check_node_at(node)
-        places = [parse_node_at(node)]
+        said, places = [parse_node_at(node)], []
     else:
-        found: Found = directory_process(run).ask(verbs.LOOKUP, Lookup(node))
-        if not found.places:
+        found = look_up(run, node)
+        if not (found.said or found.places):
             raise trouble.NO_WAY(key=node)
-        places = [parse_node_at(place) for place in found.places]
+        said, places = list(map(parse_node_at, found.said)), list(map(parse_node_at, found.places))
 
     def show(reached: Any) -> None:
         kind = "post-quantum" if reached.post_quantum else "classical"
@@ -52,14 +59,29 @@ def command(run: Run, node: str, count: int) -> None:
             f"{node}  {reached.suite} ({kind})  round trip {span(reached.round_trip)}  key proven",
         )  # fmt: skip
 
-    _ping(run, (node, places), count, show)
+    _ping(run, _Whom(node, said, places), count, show)
 
 
-def _ping(run: Run, whom: tuple[str, Sequence[NodeAt]], count: int, show: Callable[[Any], None]) -> None:
-    """Ping whom, as it is called and where it is, count times in one run of the reactor, and show each answer.
+@attrs.frozen
+class _Whom:
+    """What it is called, where it was said to be, the best first, and where the directory has it."""
 
-    Raises OperatorError.
-    """
+    name: str
+    said: Sequence[NodeAt]
+    places: Sequence[NodeAt]
+
+    def found(self, here: RhoNode) -> list[Peer]:
+        """It, at each place in turn and last wherever the directory says. Raises LocalError for no network to any."""
+        from rhotwist.net.peer import at_any, one_by_one
+
+        peers = list(one_by_one(here, self.said))
+        with suppress(LocalError):
+            peers.append(at_any(here, self.places))
+        return peers or [here.peer((*self.said, *self.places)[0])]
+
+
+def _ping(run: Run, whom: _Whom, count: int, show: Callable[[Any], None]) -> None:
+    """Ping it count times in one run of the reactor, and show each answer. Raises OperatorError."""
     from twisted.internet import reactor  # noqa: TID251 - an entry point
     from twisted.internet.defer import Deferred
     from twisted.internet.task import deferLater, react
@@ -67,9 +89,8 @@ def _ping(run: Run, whom: tuple[str, Sequence[NodeAt]], count: int, show: Callab
 
     from rhotwist.net.clock import make_monotonic
     from rhotwist.net.endpoint import listen
-    from rhotwist.net.peer import at_any
+    from rhotwist.net.ways import Ways
 
-    node, places = whom
     shown = 0
     failed: list[BaseException | None] = []
     make_monotonic(reactor)
@@ -81,11 +102,14 @@ def _ping(run: Run, whom: tuple[str, Sequence[NodeAt]], count: int, show: Callab
         nonlocal shown
         here = await listen(reactor)
         try:
-            peer = here.peer(places[0]) if len(places) == 1 else at_any(here, places)
+            ways = Ways(
+                lambda _: whom.found(here), lambda peer: here.core.path_to(peer.key, here.public) is not None,
+                later=partial(deferLater, reactor), mono=reactor.seconds,
+            )  # fmt: skip
             for number in range(count):
                 if number:
                     await deferLater(reactor, PAUSE)
-                show(await peer.ping(run.patience(PATIENCE)))
+                show(await ways.ask(lambda peer, left: peer.ping(left), run.patience(PATIENCE)))
                 shown += 1
         finally:
             await here.close()
@@ -98,7 +122,7 @@ def _ping(run: Run, whom: tuple[str, Sequence[NodeAt]], count: int, show: Callab
     except SystemExit:
         pass  # react always ends so; what happened is in failed and shown
     if failed:
-        raise _explained(failed[0], node, run)
+        raise _explained(failed[0], whom.name, run)
     if shown < count:
         raise trouble.INTERRUPTED_BY_USER()
 

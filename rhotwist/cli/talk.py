@@ -65,7 +65,8 @@ def show(run: Run, name: str, wallet: str, limit: int) -> None:
 
 @command.command("sync")
 @click.argument("name", required=False)
-@click.option("--at", default="", metavar="NODE@HOST:PORT", help="Where it is; else where the contact was said to be.")
+@click.option("--at", default="", metavar="NODE@HOST:PORT",
+              help="Where it is; else where the contact was said to be, or the directory says.")  # fmt: skip
 @WALLET
 @common
 @pass_run
@@ -80,10 +81,10 @@ def sync(run: Run, name: str | None, at: str, wallet: str) -> int:
         check_node_at(at)
     patience = run.patience(30.0)
     client = wallet_process(run, patience + 10.0)
-    names = [name] if name is not None else [row.name for row in client.ask(verbs.CONTACTS).contacts if row.places]
+    contacts = {row.name: row for row in client.ask(verbs.CONTACTS).contacts} if name is None else {}
     done: list[talks.TalkSynced] = []
     failed: list[OperatorError] = []
-    for one in names:
+    for one in contacts if name is None else (name,):
         try:
             found: talks.TalkSynced = client.ask(verbs.TALK_SYNC, talks.TalkSync(one, at, wallet, patience))
             if not found.same:
@@ -92,7 +93,10 @@ def sync(run: Run, name: str | None, at: str, wallet: str) -> int:
         except OperatorError as error:
             if name is not None:
                 raise
-            failed.append(error)
+            if error.code == trouble.KEY_ABSENT.code and not contacts[one].places:
+                run.advise(f"{one} is left out: nobody said where it is")
+            else:
+                failed.append(error)
     run.result(talks.TalkSyncedList(tuple(done)) if name is None else done[0], *map(_synced, done))
     for problem in failed:
         run.complain(problem, beside=True)

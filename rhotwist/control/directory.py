@@ -76,18 +76,23 @@ class Published:
 
 @attrs.frozen
 class Lookup:
-    """Find a key, the address of a wallet or node."""
+    """Find a key, the address of a wallet or node; a wallet process knows its contacts by their names too."""
 
     key: str
 
 
 @attrs.frozen
 class Found:
-    """Where a key is: its record and, for a wallet, that of its node; node, and NODE@HOST:PORT where it is asked."""
+    """Where a key is: its record and, for a wallet, that of its node; node, and NODE@HOST:PORT where it is asked.
+
+    said are the places of a contact, the best first, as he gave them; they are asked before the others. Without places
+    there is said.
+    """
 
     records: tuple[RecordRow, ...]
     node: str
     places: tuple[str, ...]
+    said: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -127,7 +132,8 @@ class TreeLevels:
 class PeerRow:
     """A node that this one compares trees with, or did. here: it is a peer now, and hears of news.
 
-    answered and failed count its requests of the last run. last_at is seconds of the Unix epoch, 0 for never.
+    answered and failed count our requests of this run. last_at is seconds of the Unix epoch, 0 for never. good and bad
+    count its records of all runs: those that were new here, and those whose key, signature or work was false.
     """
 
     node: str
@@ -136,6 +142,8 @@ class PeerRow:
     answered: int
     failed: int
     last_at: int
+    good: int = 0
+    bad: int = 0
 
 
 @attrs.frozen

@@ -11,13 +11,14 @@ verb: what admission decides rests on all that it decided before.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import attrs
 
 from rhotwist.directory import validity
-from rhotwist.directory.admission import Admission, Batch, Holdings
+from rhotwist.directory.admission import Admission, Batch, Holdings, Settled
 from rhotwist.directory.allowance import Allowance
 from rhotwist.directory.answering import answer
 from rhotwist.directory.endpoints import Kind
@@ -50,7 +51,6 @@ BUSY, WRONG = 64, 65
 #: What a peer earns: a comparison that ended well; nonsense; records that are refused by their signature or work; roots
 #: that nothing explains; a lie.
 GOOD, NONSENSE, FORGED, UNEQUAL, LIE = 0.5, -4.0, -2.0, -4.0, -8.0
-_FORGERIES = ("key", "signature", "work")
 _STEP = 1.0
 SLICE = 256
 """Records that are settled and written together: some 5 ms of the reactor."""
@@ -211,6 +211,8 @@ class Directory:
         records = [put.record for put in job.settled.puts if not put.local]
         for record in records:
             self._learn(record)
+        for giver, count in job._givers.items():
+            self.peers.count(giver, good=count)
         self.flood.stored(records, moment.mono)
         self._pay(job._owner, len(records), moment)
 
@@ -231,9 +233,10 @@ class Directory:
         settled = self.admission.settle(batch, verdicts, self._tree, moment)
         for entry, verdict in zip(batch.entries, verdicts, strict=True):
             if verdict and entry.source.origin is not Origin.PASTED:
+                self.peers.count(entry.source.sender, bad=1)
                 self._blame(entry.source.sender, FORGED, moment)
         if settled.puts or settled.removed:
-            self._jobs.append(Keep(settled, owner))
+            self._jobs.append(Keep(settled, owner, _givers(batch, settled)))
         else:
             self._pay(owner, 0, moment)
 
@@ -380,3 +383,10 @@ class Directory:
 
     def _mentions(self) -> None:
         self._jobs += (Mention(peer, body) for peer, body in self.flood.outgoing())
+
+
+def _givers(batch: Batch, settled: Settled) -> Counter[bytes]:
+    """Of how many records that are put who is the giver."""
+    put = {id(one.record) for one in settled.puts}
+    came = (entry for entry in (*batch.entries, *batch.verified) if entry.source.origin is not Origin.PASTED)
+    return Counter(entry.source.sender for entry in came if id(entry.record) in put)

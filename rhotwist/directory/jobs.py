@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import attrs
@@ -51,6 +52,7 @@ class Keep:
 
     settled: Settled
     _owner: object = attrs.field(repr=False)
+    _givers: Counter[bytes] = attrs.field(factory=Counter, repr=False)
 
 
 class Purge(NamedTuple):

@@ -41,8 +41,8 @@ def crowd_of(place: bytes) -> bytes:
 
 @attrs.frozen
 class Known:
-    """What is kept of a node over restarts: where it is, its score at that date, whether it was one of the peers, and
-    how far its store was read.
+    """What is kept of a node over restarts: where it is, its score at that date, whether it was one of the peers, how
+    far its store was read, and how many of its records were taken here, and were false.
     """
 
     key: bytes
@@ -52,6 +52,8 @@ class Known:
     kept: bool = False
     store_id: bytes = bytes(8)
     cursor: int = 0
+    good: int = 0
+    bad: int = 0
 
 
 @attrs.frozen
@@ -79,6 +81,8 @@ class _Node:
     again: float = 0.0  # mono, before which it is not dialled
     pause: float = 0.0
     heard: float = 0.0  # mono, when it last answered
+    good: int = 0
+    bad: int = 0
 
 
 class Peers:
@@ -105,7 +109,7 @@ class Peers:
     def load(self, kept: Iterable[Known]) -> None:
         """What the last run gave as ``kept``."""
         for known in kept:
-            self._tried[known.key] = _Node(known.place, known.score, known.date)
+            self._tried[known.key] = _Node(known.place, known.score, known.date, good=known.good, bad=known.bad)
             if known.kept and len(self._first) < self._limits.peers_kept:
                 self._first.append(known.key)
 
@@ -113,7 +117,10 @@ class Peers:
         """What to keep for the next run, those who are peers now and have the best scores marked."""
         best = sorted((key for key in self._out if key in self._tried), key=lambda key: -self._tried[key].score)
         marked = set(best[: self._limits.peers_kept])
-        return [Known(key, it.place, it.score, it.date, key in marked) for key, it in self._tried.items()]
+        return [
+            Known(key, it.place, it.score, it.date, key in marked, good=it.good, bad=it.bad)
+            for key, it in self._tried.items()
+        ]
 
     def learn(self, key: bytes, place: bytes) -> None:
         """A record says that this node is there."""
@@ -187,13 +194,21 @@ class Peers:
 
     def judge(self, key: bytes, points: float, date: int) -> bool:
         """Praise it or blame it; whether it may stay."""
-        node = self._node(key)
-        if node is None:  # a visitor that no record names has a score as well, or it would come again at once
-            node = _Node(b"")
-            self._strangers.put(key, node)
+        node = self._account(key)
         node.score = max(2 * BAD, min(BEST, _faded(node, date) + points))
         node.date = date
         return node.score > BAD
+
+    def count(self, key: bytes, good: int = 0, bad: int = 0) -> None:
+        """So many of its records were taken here, and so many were false."""
+        node = self._account(key)
+        node.good += good
+        node.bad += bad
+
+    def counts(self, key: bytes) -> tuple[int, int]:
+        """How many of its records were taken here, and were false, as far as that is remembered."""
+        node = self._node(key)
+        return (0, 0) if node is None else (node.good, node.bad)
 
     def score(self, key: bytes, date: int) -> float:
         """What it has earned, faded since."""
@@ -287,6 +302,13 @@ class Peers:
 
     def _node(self, key: bytes) -> _Node | None:
         return self._tried.get(key) or self._untried.get(key) or self._strangers.get(key)
+
+    def _account(self, key: bytes) -> _Node:
+        node = self._node(key)
+        if node is None:  # a visitor that no record names has a score as well, or it would come again at once
+            node = _Node(b"")
+            self._strangers.put(key, node)
+        return node
 
     def _answered(self, key: bytes, place: bytes, mono: float, date: int) -> None:
         self._newcomers.pop(key, None)

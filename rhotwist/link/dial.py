@@ -107,6 +107,15 @@ class Dial:
         self._draft = None
         self._tries = 0
 
+    def also(self, paths: tuple[Path, ...], mono: float) -> Sending:
+        """Have it try further addresses, as long as none has answered: each gets the time that the first had."""
+        new, sent = tuple(path for path in paths if path not in self.paths), self._sent
+        if not new or sent is None or self._retries or self.hellos_left is not None:
+            return []
+        self.paths += new
+        self.ends = mono + self._limits.half_open_life
+        return [(path, sent.datagram) for path in new]
+
     def tick(self, mono: float) -> Sending:
         """Repeat what is due; a connect that took too long fails."""
         if self.phase in (Phase.OPEN, Phase.FAILED):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -85,6 +85,15 @@ class Peer:
 
     def __repr__(self) -> str:
         return f"<Peer {self.key.hex()[:8]} at {self.at.host or 'its session'}:{self.at.port}>"
+
+
+def one_by_one(node: RhoNode, places: Iterable[NodeAt]) -> tuple[Peer, ...]:
+    """Somebody at each of several places that this node has a network for, in their order."""
+    found = []
+    for place in places:
+        with suppress(LocalError):
+            found.append(node.peer(place))
+    return tuple(found)
 
 
 def at_any(node: RhoNode, places: Sequence[NodeAt]) -> Peer:

@@ -56,6 +56,8 @@ def route(state: State, ask: Ask, moment: Moment) -> None:
             asking.fail(state, ask, Unreachable("no address of that node is known"), moment.mono)
             return
         dialing = dial(state, ask.identity, ask.peer, ask.paths, moment)
+    else:
+        sent(state, dialing.dial.also(ask.paths, moment.mono))
     dialing.waiting.append(ask)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import attrs
+from twisted.internet.defer import Deferred, succeed
 
 from rhotwist.control import trouble, verbs
 from rhotwist.control.talks import ContactAdd, ContactList, ContactRemove, ContactRow, Invitation, InvitationAsk
@@ -48,6 +50,8 @@ class Book:
         self._world = world
         self._reachable = reachable
         self._contacts: Contacts
+        #: Called when contacts have changed; what has to follow them has when it fires.
+        self.changed: Callable[[], Deferred[None]] = lambda: succeed(None)
 
     def open(self, database: Database) -> None:
         """Have the contacts of a database. Called before all else."""
@@ -82,6 +86,16 @@ class Book:
         """What the wallets are called that are contacts."""
         return {contact.wallet: contact.name for contact in self._contacts.all()}
 
+    def keys(self) -> set[bytes]:
+        """The keys of all contacts and of the nodes at which they were said to be."""
+        found = set()
+        for contact in self._contacts.all():
+            found.add(contact.wallet)
+            for place in contact.places:
+                with suppress(BadAddress):
+                    found.add(parse_node_at(place).key)
+        return found
+
     # --- for their owner ---------------------------------------------------------------------------------------------
 
     def listed(self, _: Nothing | None = None) -> ContactList:
@@ -104,12 +118,14 @@ class Book:
         if taken is not None:
             why = f"{taken.name} is {_address(taken.wallet)}"
             raise trouble.CONTACT_TAKEN(name=ask.name, why=why, other=taken.name)
+        await self.changed()
         return _row(contact)
 
     async def remove(self, ask: ContactRemove) -> ContactList:
         """Forget a contact; what was said stays. Raises OperatorError."""
         if not await self._world.soon(self._contacts.remove(ask.name)):
             raise self._absent(ask.name)
+        await self.changed()
         return self.listed()
 
     def invite(self, ask: InvitationAsk) -> Invitation:
@@ -121,7 +137,7 @@ class Book:
         row = self._keystore.existing(ask.wallet) if ask.wallet else rows[0]
         if not row.address:
             raise trouble.WALLET_LOCKED(name=row.name)
-        places = tuple(map(_place, ask.places or self._reachable()[: invitation.PLACES_MOST]))
+        places = tuple(map(read_place, ask.places or self._reachable()[: invitation.PLACES_MOST]))
         try:
             made = invitation.Invitation(parse_address(row.address, WALLET).key, places)
             return Invitation(row.name, invitation.format_invitation(made))
@@ -144,7 +160,8 @@ def _address(key: bytes) -> str:
     return format_address(Address(WALLET, key))
 
 
-def _place(text: str) -> NodeAt:
+def read_place(text: str) -> NodeAt:
+    """A place that a person names. Raises OperatorError."""
     try:
         return parse_node_at(text)
     except BadAddress as error:

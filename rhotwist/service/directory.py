@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import attrs
@@ -21,9 +22,10 @@ from rhotwist.directory.admission import Admission, Batch, Put, Settled
 from rhotwist.directory.checks import Check, judge
 from rhotwist.directory.merge import beats
 from rhotwist.directory.pending import Pending
+from rhotwist.directory.record import address_of
 from rhotwist.directory.validity import epoch_of
 from rhotwist.directory.waiting import Source
-from rhotwist.errors import DamagedStore, StoreError
+from rhotwist.errors import DamagedStore, OperatorError, StoreError
 from rhotwist.limits import Limits
 from rhotwist.moment import EPOCH_2020, Moment, Rng
 from rhotwist.service.files_in import World
@@ -40,6 +42,7 @@ SLICE = 300
 AHEAD = 4
 """Slices that may be with those who check: two for each of two processes."""
 LOOK = 1.0  # seconds between two looks at what is due
+PIN_AGAIN = 60.0  # seconds between two looks at which nodes the records of contacts name; 25 µs a contact
 
 
 @attrs.define
@@ -78,6 +81,9 @@ class DirectoryKeeper:
         self.renew: Callable[[], Iterable[Deferred[Any]]] = tuple
         #: Told what ``give`` put into the tree.
         self.kept: Callable[[tuple[Put, ...]], None] = lambda puts: None
+        #: Gives the keys of whom this process's people call by name, and of the nodes at which those were said to be.
+        self.contacts: Callable[[], Iterable[bytes]] = tuple
+        self._pin_at = 0.0
         self._meanwhile: set[bytes] = set()
         self._line = DeferredLock()
         self._store: Directory | None = None
@@ -90,6 +96,7 @@ class DirectoryKeeper:
     def open(self, database: Database) -> Deferred[None]:
         """Go to work on an open database. Fires once the tree is there; what fails is told by ``health``."""
         self._store = Directory(database, Replica(self._rng))
+        self._pin_at = 0.0
         self._going = Deferred.fromCoroutine(self._live())
         self._going.addErrback(lambda failure: failure.trap(CancelledError))
         # Behind whatever opens the directory, so that nobody sees the tree of another day.
@@ -130,13 +137,15 @@ class DirectoryKeeper:
         while True:
             try:
                 await self._line.run(self._due)
+                if self._pin_at <= self._world.mono():
+                    await self._agree()
+                for saying in self.renew():
+                    saying.addErrback(self._not_renewed)
                 self._trouble = ""
             except DamagedStore as damaged:
                 await self._line.run(self._rebuild, str(damaged))
             except StoreError as error:
                 self.failed(error)
-            for saying in self.renew():
-                saying.addErrback(self._not_renewed)
             await self._world.later(LOOK)
 
     async def _begin(self) -> None:
@@ -197,6 +206,34 @@ class DirectoryKeeper:
             settled = await self._settled(batch, self._verdicts(batch), Pending(self.store))
             await self._applied(settled.puts, settled.removed)
             self.kept(tuple(put for put in settled.puts if not put.local))
+
+    def pin(self) -> Deferred[None]:
+        """Have no cap remove the contacts, from now on as they are now. Never fails: what went wrong is told by
+        ``health``, and done again at the next look.
+        """
+        self._pin_at = 0.0
+        return Deferred.fromCoroutine(self._agree()).addErrback(self._unpinned)
+
+    async def _agree(self) -> None:
+        """Make the pins those of the contacts, of the nodes they were said to be at, and of those their records name.
+
+        Contacts and pins are in two databases, so that one may be ahead of the other after a crash.
+        """
+        keys = dict.fromkeys(self.contacts())
+        for key in tuple(keys):
+            with suppress(DamagedStore):  # a whole copy will come
+                record = self.store.lookup(key)
+                keys.update(dict.fromkeys(() if record is None else record.parties()[1:]))
+        wanted = frozenset(map(address_of, keys))
+        if wanted != self.store.state.pins:
+            await self._world.soon(self.store.pin(wanted))
+            self.admission.forget()
+        self._pin_at = self._world.mono() + PIN_AGAIN
+
+    def _unpinned(self, failure: Failure) -> None:
+        failure.trap(StoreError, OperatorError, CancelledError)
+        if not failure.check(CancelledError):
+            self.failed(failure.value)
 
     # --- what comes --------------------------------------------------------------------------------------------------
 

@@ -141,7 +141,7 @@ class Replication:
             if record is not None and places_of(record):
                 place, mark = record.endpoints[0], one.store_id or bytes(8)
                 first = number < self._keeper.limits.peers_kept
-                found.append(Known(one.key, place, one.score, one.last, first, mark, one.cursor))
+                found.append(Known(one.key, place, one.score, one.last, first, mark, one.cursor, one.good, one.bad))
         made.load(found)
         page = store.since(max(0, store.state.seq - LEARNED_MOST), LEARNED_MOST)
         for record in readable(page.records):
@@ -158,10 +158,9 @@ class Replication:
         known_now = made.state()
         self._first = {known.key: self._first.get(known.key, date) for known in known_now}
         for known in known_now:
-            session = self._sessions.get(known.key, _Session(b""))
             score = made.peers.score(known.key, date)
             self._peers.put(KeptPeer(
-                known.key, known.store_id, known.cursor, score, session.answered, session.failed,
+                known.key, known.store_id, known.cursor, score, known.good, known.bad,
                 self._first[known.key],
                 date if known.key in self._sessions else known.date,
             ))  # fmt: skip
@@ -185,7 +184,7 @@ class Replication:
             last = date if key in here else dates.get(key, 0)
             rows.append(values.PeerRow(
                 format_address(Address(NODE, key)), key in here, round(made.peers.score(key, date), 2),
-                session.answered, session.failed, last + EPOCH_2020 if last else 0,
+                session.answered, session.failed, last + EPOCH_2020 if last else 0, *made.peers.counts(key),
             ))  # fmt: skip
         return values.PeerList(tuple(sorted(rows, key=lambda row: (not row.here, -row.score, row.node))))
 

@@ -13,12 +13,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from rhotwist.control import explain, trouble, values, verbs
 from rhotwist.control.talks import TalkSync, TalkSynced
 from rhotwist.control.verbs import Verb
-from rhotwist.errors import BadAddress, LocalError, OperatorError, RequestFailed, SessionLost
+from rhotwist.errors import BadAddress, RequestFailed, SessionLost
 from rhotwist.keys.address import WALLET, Address, NodeAt, format_address, parse_address, parse_node_at
 from rhotwist.keys.pair import SeedKey
 from rhotwist.moment import EPOCH_2020
 from rhotwist.net.clock import now
-from rhotwist.net.peer import Peer
 from rhotwist.service import status
 from rhotwist.service.claim import Claim
 from rhotwist.service.contacts import Book
@@ -26,6 +25,7 @@ from rhotwist.service.control_server import Handler
 from rhotwist.service.files_out import Ask, Progress
 from rhotwist.service.keystore import Hot, Keystore
 from rhotwist.service.node import NodeService
+from rhotwist.service.reaching import Reaching
 from rhotwist.service.shown_talks import ShownTalks
 from rhotwist.service.talks import Ask as AskOnce
 from rhotwist.service.talks import TalkService
@@ -64,6 +64,8 @@ class WalletService(NodeService):
             asker=self._asker, admit=self.node.admit,
         )  # fmt: skip
         self.book = Book(self.keystore, self.world, lambda: self.status(values.Nothing()).reachable)
+        self.directory.contacts, self.book.changed = self.book.keys, self.directory.pin
+        self.reaching = Reaching(self.node, self.book, self.finder, self.world)
         self.talks = TalkService(self.keystore, self.world)
         self.shown = ShownTalks(self.talks, self.keystore, self.book, self.world)
         for schema, handler in {**self.files.handlers(), **self.talks.handlers()}.items():
@@ -114,6 +116,7 @@ class WalletService(NodeService):
         return {
             **super().handlers(),
             **self.book.verbs(),
+            verbs.LOOKUP: self.reaching.lookup,
             **self.shown.verbs(),
             verbs.TALK_SYNC: self.sync,
             verbs.WALLETS: lambda _: values.WalletList(self.keystore.rows()),
@@ -172,12 +175,12 @@ class WalletService(NodeService):
         The record lies in the outbox before it leaves. If the session is lost under way, the same record is said again
         over a new one: the receiver keeps it once, however often it hears it.
         """
-        hot, to, at = self._pair(ask)
-        peer = self._peer(at, to)
+        hot, to = self._pair(ask)
+        asking = self._asking(hot, to, ask)
         length = len(ask.text.encode("utf-8"))
         if not 1 <= length <= TEXT_MOST:
             raise trouble.TEXT_LONG(length=length, most=TEXT_MOST) if length else trouble.TEXT_EMPTY()
-        return self._busy(hot, self._send(hot, to, self._asking(hot, to, peer, at or ask.to, ask.timeout), ask))
+        return self._busy(hot, self._send(hot, to, asking, ask))
 
     async def _send(self, hot: Hot, to: bytes, asking: AskOnce, ask: values.Send) -> values.Sent:
         began = now().mono
@@ -193,9 +196,8 @@ class WalletService(NodeService):
 
     def sync(self, ask: TalkSync) -> Deferred[TalkSynced]:
         """Bring a conversation to one state with the other side. Fires with what went and came."""
-        hot, to, at = self._pair(ask)
-        asking = self._asking(hot, to, self._peer(at, to), at or ask.to, ask.timeout)
-        return self._busy(hot, self._sync(hot, to, asking, ask))
+        hot, to = self._pair(ask)
+        return self._busy(hot, self._sync(hot, to, self._asking(hot, to, ask), ask))
 
     async def _sync(self, hot: Hot, to: bytes, asking: AskOnce, ask: TalkSync) -> TalkSynced:
         found = await self.talks.sync(hot, to, asking, ask.to)
@@ -215,23 +217,22 @@ class WalletService(NodeService):
 
         return working.addBoth(over)
 
-    def _asking(self, hot: Hot, to: bytes, peer: Peer, called: str, timeout: float) -> AskOnce:
-        """The way to ask a wallet until timeout seconds from now, over a new session where one is lost under way.
+    def _asking(self, hot: Hot, to: bytes, said: values.Send | TalkSync) -> AskOnce:
+        """The way to ask a wallet as was said, over a new session, at the next place, where one is lost under way.
 
         Raises OperatorError, as what is asked does where no answer comes.
         """
-        if not 0 < timeout <= TIMEOUT_MOST:
+        route = self.reaching.route(hot, to, said.at)
+        if not 0 < said.timeout <= TIMEOUT_MOST:
             raise trouble.OPTION_WRONG(
-                option="--timeout", value=timeout, why="it counts seconds, up to a day", hint="try --timeout 30"
+                option="--timeout", value=said.timeout, why="it counts seconds, up to a day", hint="try --timeout 30"
             )
-        identity = hot.identity(peer.key)
-        until = now().mono + timeout
+        until, called = now().mono + said.timeout, said.at or said.to
 
         async def ask(body: Request[Any]) -> Any:
             while True:
                 try:
-                    left = max(0.001, until - now().mono)
-                    return await peer.request(body, left, source=hot.key, destination=to, identity=identity)
+                    return await route.request(body, until - now().mono)
                 except SessionLost as error:
                     if now().mono >= until or self.node.driver.closed:
                         raise explain.request_failed(error, called) from error
@@ -244,66 +245,26 @@ class WalletService(NodeService):
 
     async def send_file(self, ask: values.FileSend) -> values.TransferRow:
         """Set a file on its way as a hot wallet."""
-        hot, to, at = self._pair(ask)
-        return await self.files.send(hot, to, attrs.evolve(ask, at=at))
+        hot, to = self._pair(ask)
+        return await self.files.send(hot, to, ask)
 
-    def _pair(self, ask: values.Send | values.FileSend | TalkSync) -> tuple[Hot, bytes, str]:
-        """Who speaks, to which wallet, and where that is: as it is said, or as the book has it, or "" for where the
-        directory has it.
-        """
+    def _pair(self, ask: values.Send | values.FileSend | TalkSync) -> tuple[Hot, bytes]:
+        """Who speaks, and to which wallet."""
         hot, party = self.keystore.speaker(ask.wallet), self.book.resolve(ask.to)
         if party.key == hot.key.public:
             raise trouble.TO_ITSELF(wallet=hot.name)
-        return hot, party.key, ask.at or self._place(party.places)
-
-    def _place(self, places: tuple[str, ...]) -> str:
-        """The first place that this machine has a network for, or else the first."""
-        for place in places:
-            with suppress(OperatorError):
-                self._at(place)
-                return place
-        return places[0] if places else ""
+        return hot, party.key
 
     def _asker(self, hot: Hot, to: bytes, at: str, gentle: bool) -> Ask:
         """The way to ask about files: in the name of a hot wallet, which is used by that; gentle behind all else."""
-        peer = self._peer(at, to)
-        heard = True
-
-        def answered(reply: Any) -> Any:
-            nonlocal heard
-            heard = True
-            self.finder.proven(peer, hot.identity(peer.key).public)
-            return reply
+        route = self.reaching.route(hot, to, at, asked=False)
 
         def ask(body: Request[Any], timeout: float, progress: Progress) -> Deferred[Any]:
-            nonlocal heard, peer
             if self.keystore.hot.get(hot.name) is hot:
                 self.keystore.touch(hot)
-            if not at and not heard:
-                # It may be elsewhere by now. Where it is said to be nobody has proven a key yet.
-                with suppress(OperatorError):
-                    peer = self.finder.peer(format_address(Address(WALLET, to)), asked=False)
-            heard = False
-            return peer.request(
-                body, timeout, source=hot.key, destination=to, identity=hot.identity(peer.key), progress=progress,
-                background=gentle,
-            ).addCallback(answered)  # fmt: skip
+            return route.request(body, timeout, progress=progress, background=gentle)
 
         return ask
-
-    def _peer(self, text: str, to: bytes) -> Peer:
-        """Whom to ask for the wallet to: the node at that place or, with "", where the directory says that it is."""
-        return self._at(text) if text else self.finder.peer(format_address(Address(WALLET, to)))
-
-    def _at(self, text: str) -> Peer:
-        try:
-            return self.node.peer(parse_node_at(text))
-        except BadAddress as error:
-            raise trouble.ADDRESS_WRONG(
-                text=repr(text[:120]), wanted="NODE@HOST:PORT", why=error, example="rho1n…@192.0.2.1:7460"
-            ) from None
-        except LocalError as error:  # a family that this process has no socket of
-            raise trouble.NO_NETWORK(why=error) from None
 
 
 def _item(letter: inbox.Letter, names: Mapping[str, str], contact: str) -> values.InboxItem:

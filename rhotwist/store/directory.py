@@ -232,9 +232,10 @@ class Directory:
         """Make it the tree of a day, at its start. 20 µs for each record that expired."""
         return self._change(lambda connection: self._replica.purge(connection, epoch))
 
-    def pin(self, address: bytes, pinned: bool = True) -> Future[State]:
-        """Pin the address of a contact, or no longer."""
-        return self._change(lambda connection: self._replica.pin(connection, address, pinned))
+    def pin(self, addresses: Iterable[bytes]) -> Future[State]:
+        """Have these addresses pinned, those of contacts, and no others."""
+        addresses = tuple(addresses)
+        return self._change(lambda connection: self._replica.pin(connection, addresses))
 
     def audit(self, whole: bool = False) -> Future[Audit]:
         """Look it over, in a thread of its own: 2 s for a million leaves; whole: every record too, 20 s.

@@ -174,14 +174,12 @@ class Replica:
         self.state = attrs.evolve(self.state, epoch=epoch)
         return self._step(connection, self.state.seq + 1, (), [sketch_id(row[0], row[1]) for row in rows], whole=True)
 
-    def pin(self, connection: sqlite3.Connection, address: bytes, pinned: bool) -> State:
-        """Pin an address, or no longer."""
+    def pin(self, connection: sqlite3.Connection, addresses: Iterable[bytes]) -> State:
+        """Have these addresses pinned, and no others."""
         self.follow(connection)
         self._moving = True
-        if pinned:
-            connection.execute(_PIN, (address, records.sum_of(address)))
-        else:
-            connection.execute("DELETE FROM pin WHERE address = ?", (address,))
+        connection.execute("DELETE FROM pin")
+        connection.executemany(_PIN, ((address, records.sum_of(address)) for address in set(addresses)))
         self.state = attrs.evolve(self.state, pins=_pins(connection))
         return self._step(connection, self.state.seq + 1, (), ())
 

@@ -235,9 +235,11 @@ class DirTests(DirectoryCase):
         self.assertEqual(1, self.rho("dir", "tree", "--svg", str(self.home / "no" / "where")).status)
 
     def test_peers_are_listed_with_their_worth(self) -> None:
-        row = directory.PeerRow(NODE_ADDRESS, True, 2.5, 7, 1, 0)
+        row = directory.PeerRow(NODE_ADDRESS, True, 2.5, 7, 1, 0, 30, 2)
         self.process("node", {verbs.PEERS: directory.PeerList((row,))})
-        expected = f"peer  {NODE_ADDRESS}  score 2.5  answered 7  failed 1  never answered\n"
+        expected = (
+            f"peer  {NODE_ADDRESS}  score 2.5  answered 7  failed 1  records 30 new, 2 false  never answered\n"
+        )
         self.assertEqual(expected, self.rho("peers").out)
 
     def test_no_peer_is_told(self) -> None:
@@ -262,23 +264,45 @@ class KeyTests(DirectoryCase):
         self.assertIn("RHO-2604", self.rho("ping", NODE_ADDRESS).err)
 
 
+class NameTests(CliCase):
+    """A contact, whom the wallet process knows."""
+
+    def test_lookup_tells_where_a_contact_was_said_to_be_and_what_the_directory_has(self) -> None:
+        found = directory.Found((WALLET_ROW,), NODE_ADDRESS, (), (f"{NODE_ADDRESS}@192.0.2.1:7460",))
+        self.process("node", {})
+        asked = self.process("wallet", {verbs.LOOKUP: found})
+        printed = self.rho("dir", "lookup", "bob")
+        self.assertEqual(([{"key": "bob"}], 0), (asked, printed.status), printed.err)
+        self.assertEqual(f"bob  was said to be at {NODE_ADDRESS}@192.0.2.1:7460", printed.out.splitlines()[0])
+        self.assertEqual(2, len(printed.out.splitlines()))
+
+
 class PingTests(TestCase):
     """rho in a process of its own."""
 
     timeout = 90
 
-    async def test_of_the_places_of_a_key_one_that_answers_is_enough(self) -> None:
+    async def test_of_the_places_of_a_key_or_a_contact_one_that_answers_is_enough(self) -> None:
         case = CliCase("rho")
         case.setUp()
         node = await listen(reactor, interface="127.0.0.1")
         try:
             key = node.address.partition("@")[0]
             places = (f"{key}@127.0.0.2:9", node.address)
-            case.process("wallet", {verbs.LOOKUP: directory.Found((NODE_ROW,), key, places)})
+            answer = [directory.Found((NODE_ROW,), key, places)]
+            case.process("wallet", {verbs.LOOKUP: lambda _: answer[-1]})
             words = [sys.executable, "-m", "rhotwist.cli", "--datadir", str(case.home), "ping", key, "--json"]
             done = await deferToThread(subprocess.run, words, capture_output=True, text=True, timeout=60, env=ENVIRON)
             self.assertEqual(0, done.returncode, done.stderr)
             self.assertEqual((True, key), ((found := json.loads(done.stdout))["key_proven"], found["node"]))
+            for said, places in (((f"{NODE_ADDRESS}@127.0.0.2:9", node.address), ()),
+                                 ((f"{NODE_ADDRESS}@127.0.0.2:9", f"{key}@[::1]:9"), (node.address,))):  # fmt: skip
+                answer.append(directory.Found((), key, places, said))
+                words[words.index("ping") + 1] = "bob"
+                done = await deferToThread(
+                    subprocess.run, words, capture_output=True, text=True, timeout=60, env=ENVIRON
+                )
+                self.assertEqual((0, "bob"), (done.returncode, json.loads(done.stdout)["node"]), done.stderr)
         finally:
             await node.close()
             case.doCleanups()

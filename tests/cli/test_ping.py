@@ -60,7 +60,7 @@ class RefusedTests(CliCase):
     """What needs no net."""
 
     def test_what_is_no_node_is_told_at_once(self) -> None:
-        for text in ("x", NODE_ADDRESS[:-1], f"{NODE_ADDRESS}@", f"{NODE_ADDRESS}@[::1"):
+        for text in ("rho1x", NODE_ADDRESS[:-1], f"{NODE_ADDRESS}@", f"{NODE_ADDRESS}@[::1"):
             printed = self.rho("ping", text)
             self.assertEqual(2, printed.status, text)
             self.assertIn("RHO-2201", printed.err)

@@ -95,18 +95,22 @@ class SyncTests(CliCase):
         self.assertEqual(6, printed.status)
         self.assertIn("RHO-2411", printed.err)
 
-    def test_without_a_name_every_contact_with_a_place_is_asked_and_failures_are_told_beside(self) -> None:
+    def test_without_a_name_every_contact_is_asked_and_failures_are_told_beside(self) -> None:
         contacts = tuple(talks.ContactRow(name, BOB, places, 0) for name, places in
-                         (("ann", (AT,)), ("bob", ()), ("carol", (AT,))))  # fmt: skip
+                         (("ann", (AT,)), ("bob", ()), ("carol", (AT,)), ("dave", ())))  # fmt: skip
 
         def answer(ask: Any) -> Any:
-            return trouble.NONE_HOT() if ask["to"] == "ann" else talks.TalkSynced(ask["to"], 0, 0, True)
+            refused = {"ann": trouble.NONE_HOT(), "bob": trouble.KEY_ABSENT(key=BOB, count=0)}
+            return refused.get(ask["to"]) or talks.TalkSynced(ask["to"], 0, 0, True)
 
         self.process("wallet", {verbs.CONTACTS: talks.ContactList(contacts), verbs.TALK_SYNC: answer})
         printed = self.rho("talk", "sync")
-        self.assertEqual(("carol  0 went, 0 came  nothing was said yet\n", 1), (printed.out, printed.status))
+        said = "".join(f"{name}  0 went, 0 came  nothing was said yet\n" for name in ("carol", "dave"))
+        self.assertEqual((said, 1), (printed.out, printed.status))
         self.assertIn("RHO-1208", printed.err)
-        self.assertEqual(["carol"], [row["to"] for row in self.rho("talk", "sync", "--json").json["synced"]])
+        self.assertIn("bob is left out", printed.err)
+        self.assertNotIn("RHO-2601", printed.err)
+        self.assertEqual(["carol", "dave"], [row["to"] for row in self.rho("talk", "sync", "--json").json["synced"]])
 
 
 class OthersTests(CliCase):

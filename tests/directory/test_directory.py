@@ -76,6 +76,43 @@ def bad(one: Record) -> Record:
     return attrs.evolve(one, signature=bytes(64))
 
 
+class CountTests(SynchronousTestCase):
+    """What each peer's records were."""
+
+    def counts(self, stage: Stage) -> list[tuple[int, int]]:
+        """New ones and false ones of each."""
+        return [stage.directory.peers.counts(peer) for peer in PEERS[:2]]
+
+    def give(self, stage: Stage, peer: int, *records: Record) -> None:
+        """A peer gives records."""
+        stage.directory.asked(PEERS[peer], SyncGive(records=packed(records)), object(), at(NOON))
+        stage.work()
+
+    def test_what_was_new_and_what_was_false_is_counted_for_whoever_gave_it(self) -> None:
+        stage = Stage(2)
+        self.give(stage, 0, record(1), record(2), bad(record(3)))
+        self.assertEqual([(2, 1), (0, 0)], self.counts(stage))
+        self.give(stage, 1, record(1), record(4))  # one of them is here already
+        self.assertEqual([(2, 1), (1, 0)], self.counts(stage))
+
+    def test_news_count_for_whoever_brought_them_and_our_own_for_nobody(self) -> None:
+        stage = Stage(2)
+        stage.directory.heard(PEERS[1], News(ids=news_id(record(1))), at(NOON))
+        stage.work()
+        stage.directory.heard(PEERS[1], NewsRecords(records=packed([record(1)])), at(NOON))
+        stage.directory.publish([record(2).encode(), bad(record(3)).encode()], at(NOON))
+        stage.work()
+        self.assertEqual([(0, 0), (1, 0)], self.counts(stage))
+
+    def test_what_the_disk_did_not_take_is_not_counted(self) -> None:
+        stage = Stage(2)
+        stage.directory.asked(PEERS[0], SyncGive(records=packed([record(1)])), object(), at(NOON))
+        [judging] = stage.directory.jobs()
+        stage.directory.judged(judging, b"\0", at(NOON))  # type: ignore[arg-type]
+        self.assertIsInstance(stage.directory.jobs()[0], Keep)
+        self.assertEqual((0, 0), self.counts(stage)[0])
+
+
 class NewsTests(SynchronousTestCase):
     def test_a_published_record_is_told_after_it_was_kept_and_not_before(self) -> None:
         stage = Stage(2)

@@ -140,6 +140,19 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(BAD, after.score(key(1), int(HALF)))
         self.assertEqual([key(1)], [connect.key for connect in after.choose(1e6, int(HALF) + 60)])
 
+    def test_what_their_records_were_is_counted_of_visitors_too_and_outlives_a_restart(self) -> None:
+        some = peers()
+        some.count(key(1), good=2)  # whom no record names yet
+        some.count(key(1), bad=1)
+        self.assertEqual(((2, 1), (0, 0)), (some.counts(key(1)), some.counts(key(2))))
+        some.learn(key(2), place(2))
+        some.choose(0.0, 0)
+        some.opened(key(2), place(2), 0.0, 0)
+        some.count(key(2), 5, 3)
+        after = peers()
+        after.load(some.kept())
+        self.assertEqual((5, 3), after.counts(key(2)))
+
     def test_a_test_before_anybody_is_forgotten_who_has_answered(self) -> None:
         for alive in (True, False):
             some = peers(peers_out=0, feel_every=1.0)

@@ -114,6 +114,32 @@ class Sending(DialCase):
         dial.retry(self.retry(sent[0][1], suites=(1,)), OTHER)
         self.assertEqual([path for path, _ in dial.again(1.0)], [OTHER])
 
+    def test_further_addresses_join_as_long_as_none_has_answered(self) -> None:
+        dial = self.make((1,))
+        [(_, hello)] = dial.start(0.0)
+        self.assertEqual([(OTHER, hello)], dial.also((PATH, OTHER), 10.0))
+        self.assertEqual([], dial.also((PATH, OTHER), 11.0))
+        self.assertEqual([(PATH, hello), (OTHER, hello)], dial.tick(dial.due))
+        while dial.phase is Phase.HELLO:
+            last = dial.due
+            dial.tick(last)
+        self.assertEqual(40.0, last)
+
+    def test_where_one_has_answered_or_a_bound_is_set_none_joins(self) -> None:
+        hello = self.dial.start(0.0)[0][1]
+        self.dial.retry(self.retry(hello), PATH)
+        self.assertEqual([], self.dial.also((OTHER,), 1.0))
+        again = self.dial.again(1.0)[0][1]
+        self.assertEqual([], self.dial.also((OTHER,), 2.0))
+        accepted = self.dial.accept(self.accept(again)[0], PATH)
+        assert accepted is not None
+        self.dial.finish(accepted.finish(b"")[0], 2.0)
+        self.assertEqual([], self.dial.also((OTHER,), 3.0))
+        bound = self.make()
+        bound.hellos_left = 3
+        bound.start(0.0)
+        self.assertEqual([], bound.also((OTHER,), 1.0))
+
     def test_tokens_go_where_a_cookie_would(self) -> None:
         for redirected, flag in ((False, TOKEN), (True, TOKEN_REDIRECT)):
             hello = read_hello(self.make().start(0.0, b"t" * 16, redirected)[0][1])

@@ -97,6 +97,15 @@ class Requests(SeededTestCase):
     def test_without_an_address_it_fails_at_once(self) -> None:
         self.fails(Unreachable, self.client.request(self.server.public, Say(text="a"), paths=()))
 
+    def test_a_request_that_knows_another_address_does_not_wait_for_the_first_to_be_given_up(self) -> None:
+        elsewhere = self.client.path_to(self.net.node("of another key"))
+        first = self.client.request(self.server.public, Say(text="a"), paths=(elsewhere,))
+        self.net.run(1.0)
+        second = self.client.request(self.server, Say(text="b"), timeout=2.0)
+        self.net.wait(first, second)
+        self.assertEqual(("a", "b"), (first.reply.text, second.reply.text))
+        self.assertEqual(1, self.client.node.counters["dialled"])
+
     def test_an_unknown_schema_is_refused(self) -> None:
         class Unheard(Request[Said], name="test.unheard"):
             """Nobody answers it."""

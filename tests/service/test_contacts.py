@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from rhotwist.control import talks, values
+from rhotwist.directory.record import address_of
 from rhotwist.errors import OperatorError
+from rhotwist.keys.address import NODE, Address, format_address
 from rhotwist.keys.invitation import parse_invitation
+from rhotwist.keys.pair import SeedKey
 from tests.service.processes import ProcessCase, at, heat
 from tests.service.test_wallet import failure_of
 
@@ -36,7 +39,7 @@ class BookTests(ContactsCase):
         path = self.home / "file"
         path.write_bytes(b"abc")
         row = await self.ann.send_file(values.FileSend("bob", "", str(path)))
-        self.assertEqual((self.to, at(self.bob)), (row.peer, row.at))
+        self.assertEqual((self.to, ""), (row.peer, row.at))  # it follows the contact wherever he goes
         self.assertEqual(["hi"], [item.text for item in self.bob.list_inbox(values.InboxAsk()).items])
 
     async def test_the_address_of_a_contact_has_its_place_too(self) -> None:
@@ -51,14 +54,17 @@ class BookTests(ContactsCase):
         self.assertEqual(("annie", ann), (item.contact, item.sender))
 
     async def test_a_place_that_is_said_goes_before_the_one_that_is_known(self) -> None:
-        await self.add(invitation=f"{self.to}@{at(self.ann)}")
-        self.assertEqual(at(self.bob), self.ann._pair(values.Send("bob", at(self.bob), "hi"))[2])
-        self.assertEqual(at(self.ann), self.ann._pair(values.Send("bob", "", "hi"))[2])
+        nobody = f"{at(self.bob).partition('@')[0]}@127.0.0.2:9"
+        await self.add(invitation=f"{self.to}@{nobody}")
+        await self.ann.send(values.Send("bob", at(self.bob), "hi", timeout=5.0))
+        await self.add()
+        error = await failure_of(self.ann.send(values.Send("bob", f"{_stranger()}@127.0.0.2:9", "hi", timeout=0.3)))
+        self.assertEqual("RHO-2203", error.code)  # there alone
 
-    async def test_of_several_places_the_first_counts_that_there_is_a_network_for(self) -> None:
+    async def test_a_place_that_this_machine_has_no_network_for_is_passed_over(self) -> None:
         node, _, where = at(self.bob).partition("@")
-        await self.add(invitation=f"{self.to}@{node}@[::1]:7,{where},192.0.2.1:9")
-        self.assertEqual(at(self.bob), self.ann._pair(values.Send("bob", "", "hi"))[2])
+        await self.add(invitation=f"{self.to}@{node}@[::1]:7,{where}")
+        await self.ann.send(values.Send("bob", "", "hi", timeout=1.0))
         await self.add(invitation=f"{self.to}@{node}@[::1]:7")
         error = await failure_of(Deferred.fromCoroutine(self.late(values.Send("bob", "", "hi"))))
         self.assertEqual("RHO-1108", error.code)
@@ -99,6 +105,38 @@ class BookTests(ContactsCase):
         for to, code in (("bob", "RHO-2401"), (self.to, "RHO-2601")):
             error = await failure_of(Deferred.fromCoroutine(self.late(values.Send(to, "", "hi"))))
             self.assertEqual(code, error.code)
+
+
+def _stranger() -> str:
+    return format_address(Address(NODE, SeedKey(b"s" * 32).public))
+
+
+class PinTests(ContactsCase):
+    """The directory keeps what it knows of contacts, however full it is."""
+
+    def pinned(self, *keys: bytes) -> bool:
+        """Whether these keys are pinned, and nothing else."""
+        return self.ann.directory.store.state.pins == {address_of(key) for key in keys}
+
+    async def test_a_contact_is_pinned_with_the_node_it_was_said_to_be_at_until_it_is_forgotten(self) -> None:
+        bob, node = self.bob.keystore.hot["bob"].key.public, self.bob.node.public
+        carol = heat(self.bob, "carol")
+        await self.add()
+        self.assertTrue(self.pinned(bob, node))
+        await self.add("carol", f"{carol.address}@{at(self.bob)}")
+        await self.ann.book.remove(talks.ContactRemove("bob"))
+        self.assertTrue(self.pinned(carol.key.public, node))  # another contact is there
+        await self.ann.book.remove(talks.ContactRemove("carol"))
+        self.assertTrue(self.pinned())
+
+    async def test_a_process_that_ended_between_both_writes_pins_at_its_start(self) -> None:
+        self.ann.book.changed = lambda: succeed(None)
+        await self.add()
+        self.assertTrue(self.pinned())
+        await self.ann.stopService()
+        self.ann = self.wallet("ann")
+        while not self.pinned(self.bob.keystore.hot["bob"].key.public, self.bob.node.public):
+            await self.ann.world.later(0.02)
 
 
 class InviteTests(ContactsCase):

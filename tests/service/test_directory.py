@@ -9,12 +9,12 @@ from unittest import mock
 import attrs
 from twisted.internet.defer import Deferred
 
-from rhotwist.directory.endpoints import at_ip
-from rhotwist.directory.record import withdraw
+from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
+from rhotwist.directory.record import address_of, make_record, withdraw
 from rhotwist.directory.validity import DAY
 from rhotwist.errors import DamagedStore, DiskFull, OperatorError
 from rhotwist.limits import Limits
-from rhotwist.service.directory import AHEAD, LOOK, SLICE, DirectoryKeeper
+from rhotwist.service.directory import AHEAD, LOOK, PIN_AGAIN, SLICE, DirectoryKeeper
 from rhotwist.store.directory import Directory
 from tests.directory.support import NOON, PEER, TODAY, key, record
 from tests.service.directories import LIMITS, PASTED, HomeCase
@@ -178,8 +178,95 @@ class DueTests(HomeCase):
         self.assertEqual(2, len(asked))
 
 
+class PinTests(HomeCase):
+    """Contacts are what no cap removes."""
+
+    def setUp(self) -> None:
+        self.here = self.home(limits=attrs.evolve(LIMITS, directory_max=4))
+        self.contacts: list[bytes] = []
+        self.here.keeper.contacts = lambda: self.contacts
+
+    def pins(self) -> set[bytes]:
+        """What is pinned."""
+        return set(self.here.keeper.store.state.pins)
+
+    def test_a_contact_is_pinned_and_so_is_the_node_that_its_record_names(self) -> None:
+        self.give(self.here, make_record(key(1), NOON, [Endpoint(Kind.RELAY, key(2).public)]))
+        self.contacts = [key(1).public, key(3).public]
+        self.successResultOf(self.here.keeper.pin())
+        self.assertEqual({address_of(key(number).public) for number in (1, 2, 3)}, self.pins())
+        self.contacts = [key(3).public]
+        self.successResultOf(self.here.keeper.pin())
+        self.assertEqual({address_of(key(3).public)}, self.pins())
+
+    def test_a_full_tree_takes_a_contact_that_it_refused_and_not_again_once_it_is_none(self) -> None:
+        self.give(self.here, *map(record, range(12)))
+        store = self.here.keeper.store
+        out = next(number for number in range(12) if store.lookup(key(number).public) is None)
+        self.assertEqual(0, self.give(self.here, record(out)).new)
+        self.contacts = [key(out).public]
+        self.successResultOf(self.here.keeper.pin())
+        self.assertEqual(1, self.give(self.here, record(out)).new)
+        self.give(self.here, *map(record, range(20, 40)))
+        self.assertEqual((5, record(out)), (store.state.count, store.lookup(key(out).public)))
+        self.contacts = []
+        self.successResultOf(self.here.keeper.pin())
+        self.give(self.here, *map(record, range(40, 60)))
+        self.assertEqual((4, None), (store.state.count, store.lookup(key(out).public)))
+
+    def test_at_the_start_pins_are_made_those_of_the_contacts(self) -> None:
+        self.contacts = [key(1).public]
+        self.successResultOf(self.here.keeper.pin())
+        self.here.close()
+        self.contacts = [key(2).public]
+        self.here.open()
+        self.assertEqual({address_of(key(2).public)}, self.pins())
+
+    def test_a_node_that_a_contact_names_later_is_pinned_within_a_minute(self) -> None:
+        self.contacts = [key(1).public]
+        self.here.pass_on(PIN_AGAIN)
+        self.give(self.here, make_record(key(1), NOON, [Endpoint(Kind.RELAY, key(2).public)]))
+        self.here.pass_on(PIN_AGAIN)
+        self.assertIn(address_of(key(2).public), self.pins())
+
+    def test_what_could_not_be_pinned_fails_nobody_and_is_pinned_at_the_next_look(self) -> None:
+        full: Future[Any] = Future()
+        full.set_exception(DiskFull("no room"))
+        self.here.pass_on()
+        self.contacts = [key(1).public]
+        with mock.patch.object(Directory, "pin", lambda *_: full):
+            self.successResultOf(self.here.keeper.pin())
+        self.assertEqual(("the directory cannot be used: no room",), self.here.keeper.health())
+        self.here.pass_on()
+        self.assertEqual(({address_of(key(1).public)}, ()), (self.pins(), self.here.keeper.health()))
+
+    def test_nothing_is_written_where_they_agree(self) -> None:
+        self.contacts = [key(1).public]
+        self.successResultOf(self.here.keeper.pin())
+        seq = self.here.keeper.store.state.seq
+        self.successResultOf(self.here.keeper.pin())
+        self.here.pass_on(2 * PIN_AGAIN)
+        self.assertEqual(seq, self.here.keeper.store.state.seq)
+
+
 class BrokenTests(HomeCase):
     """What breaks is named, and mended where it can be."""
+
+    def test_a_store_that_fails_while_renewals_are_looked_for_ends_nothing(self) -> None:
+        home = self.home()
+        looked: list[int] = []
+
+        def renew() -> tuple[Deferred[Any], ...]:
+            looked.append(1)
+            if len(looked) == 1:
+                raise DiskFull("no room")
+            return ()
+
+        home.keeper.renew = renew
+        home.pass_on()
+        self.assertEqual(("the directory cannot be used: no room",), home.keeper.health())
+        home.pass_on()
+        self.assertEqual((2, ()), (len(looked), home.keeper.health()))
 
     def test_before_it_is_open_it_says_so(self) -> None:
         keeper = DirectoryKeeper(LIMITS, self.home().world, bytes)

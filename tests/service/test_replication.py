@@ -105,6 +105,20 @@ class NodeTests(OthersCase):
         two = self.node("two")
         await self.until(lambda: one.node.public in two.replication.neighbours)
 
+    async def test_what_a_peer_gave_is_counted_over_restarts(self) -> None:
+        one = self.node("one")
+        await self.publish(one)
+        two = self.node("two", one)
+        await self.until(lambda: [row.good for row in two.replication.listed(Nothing()).peers] == [1])
+        await two.stopService()
+        two = self.node("two")  # dials it by its record, and so remembers it
+        await self.until(lambda: two.replication._core and two.replication._core.peers.kept())
+        two.replication._core.peers.count(one.node.public, good=3, bad=2)
+        await two.stopService()
+        two = self.node("two")
+        await self.until(lambda: two.replication.listed(Nothing()).peers)
+        self.assertEqual([(3, 2)], [(row.good, row.bad) for row in two.replication.listed(Nothing()).peers])
+
     async def test_who_was_away_catches_up_by_himself(self) -> None:
         one, two = self.node("one"), self.node("two")
         await self.publish(one)

@@ -143,7 +143,7 @@ class RestartTests(DirectoryCase):
     def test_all_is_as_it_was_and_no_leaf_is_read_for_it(self) -> None:
         directory = self.open()
         made = self.fill(directory, 50)
-        directory.pin(made[3].address).result(SECONDS)
+        directory.pin([made[3].address]).result(SECONDS)
         directory.apply([put(record(60))], [made[0].address]).result(SECONDS)
         state, cells = directory.state, directory.ask(lambda view: view.cells(CELLS)).result(SECONDS)
         self.close(directory)
@@ -225,7 +225,7 @@ class HoldingsTests(DirectoryCase):
     def test_a_batch_counts_before_it_is_committed(self) -> None:
         directory = self.open()
         self.fill(directory, 5)
-        directory.pin(record(20).address).result(SECONDS)
+        directory.pin([record(20).address]).result(SECONDS)
         stopper: Any = _Held(self.database)
         future = directory.apply([put(record(1, 1)), put(record(10)), put(record(20))], [record(2).address])
         self.assertEqual(directory.count(), 5)
@@ -268,7 +268,7 @@ class HoldingsTests(DirectoryCase):
         gates = Admission(limits, bytes), Admission(limits, bytes)
         random = Random(3)
         model.pins.add(record(3).address)
-        directory.pin(record(3).address).result(SECONDS)
+        directory.pin([record(3).address]).result(SECONDS)
         moment = at(NOON)
         for _ in range(40):
             chosen = [(random.randrange(60), random.randrange(3)) for _ in range(random.randrange(1, 9))]

@@ -104,8 +104,7 @@ class DamageTests(DirectoryCase):
         directory = self.open()
         self.fill(directory, 3)
         directory.apply(puts([record(7), record(8)], local=True)).result(SECONDS)
-        directory.pin(record(1).address).result(SECONDS)
-        directory.pin(record(2).address).result(SECONDS)
+        directory.pin([record(1).address, record(2).address]).result(SECONDS)
         self.close(directory)
         self.spoil(
             f"UPDATE local SET proof = zeroblob(76) WHERE address = X'{record(7).address.hex()}'",

@@ -182,7 +182,7 @@ class FlipTests(DirectoryCase):
         self.kept = self.fill(directory, 60)
         self.local = [record(number) for number in (70, 71)]
         directory.apply([put(one, local=True) for one in self.local]).result(SECONDS)
-        directory.pin(self.kept[5].address).result(SECONDS)
+        directory.pin([self.kept[5].address]).result(SECONDS)
         self.state = directory.purge(TODAY).result(SECONDS)
         self.close(directory)
         # What is flipped is the file alone: nothing of it may still lie in the log beside it.

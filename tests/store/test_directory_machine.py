@@ -79,9 +79,8 @@ class DirectoryMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, pinned=st.booleans())
     def pin(self, number: int, pinned: bool) -> None:
-        address = record(number).address
-        self.directory.pin(address, pinned).result(SECONDS)
-        (self.pins.add if pinned else self.pins.discard)(address)
+        (self.pins.add if pinned else self.pins.discard)(record(number).address)
+        self.directory.pin(self.pins).result(SECONDS)
 
     @rule(epoch=st.integers(TODAY, TODAY + 6))
     def purge(self, epoch: int) -> None:
