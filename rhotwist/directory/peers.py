@@ -125,18 +125,21 @@ class Peers:
         beside = self._untried_of.setdefault(crowd, {})
         if key == self._own or (key not in beside and len(beside) >= UNTRIED_CROWD):
             return
-        self._forget_untried(key)
+        # What it has earned stays, or whoever behaved badly would be as good as new by saying where it is once more.
+        known = self._forget_untried(key) or self._strangers.pop(key) or _Node(place)
         before = self._untried.dropped
-        self._untried.put(key, _Node(place))
+        self._untried.put(key, _Node(place, known.score, known.date))
         self._untried_of.setdefault(crowd, {})[key] = None
         if self._untried.dropped != before:
             self._tidy()
 
     def forget(self, key: bytes) -> None:
-        """Its record was withdrawn or has expired."""
-        self._forget_untried(key)
+        """Its record was withdrawn or has expired. Blame stays, or it would be worth taking a record back."""
+        known = self._forget_untried(key)
         if key not in self._out:
-            self._tried.pop(key, None)
+            known = self._tried.pop(key, None) or known
+        if known is not None and known.score < 0:
+            self._strangers.put(key, _Node(b"", known.score, known.date))
 
     def paste(self, key: bytes, place: bytes) -> None:
         """Our own people name this node: it has one place before all others."""
@@ -223,18 +226,14 @@ class Peers:
 
     def _dial(self, key: bytes, feel: bool) -> Connect:
         self._dialling[key] = feel
-        node = self._node(key)
-        return Connect(key, self._pasted[key] if node is None else node.place, feel)
+        return Connect(key, self._place(key), feel)
 
     def _pick(self, mono: float, date: int) -> bytes | None:
         for key in (*self._pasted, *self._first):
             if self._free(key, mono, date):
                 return key
         used = Counter(crowd_of(place) for place in self._out.values())
-        for key in self._dialling:
-            node = self._node(key)
-            if node is not None:
-                used[crowd_of(node.place)] += 1
+        used.update(crowd_of(place) for place in map(self._place, self._dialling) if place)
         tried = self._tried_of()
         # Half of the places go to nodes that have answered before, so that newcomers alone never fill them.
         groups = [tried, self._untried_of]
@@ -279,11 +278,16 @@ class Peers:
         if key in self or key in self._dialling or key == self._own:
             return False
         node = self._node(key)
-        if node is None:
-            return key in self._pasted
-        return node.again <= mono and _faded(node, date) > BAD
+        if not self._place(key):
+            return False
+        return node is None or (node.again <= mono and _faded(node, date) > BAD)
 
     # --- accounts
+
+    def _place(self, key: bytes) -> bytes:
+        """Where a node is said to be, b"" if nobody says it, as of a visitor whose record was withdrawn."""
+        node = self._node(key)
+        return (node.place if node is not None else b"") or self._pasted.get(key, b"")
 
     def _node(self, key: bytes) -> _Node | None:
         return self._tried.get(key) or self._untried.get(key) or self._strangers.get(key)
@@ -309,13 +313,14 @@ class Peers:
             node.pause = min(max(2 * node.pause, self._limits.peers_again), LONGEST)
             node.again = mono + node.pause
 
-    def _forget_untried(self, key: bytes) -> None:
+    def _forget_untried(self, key: bytes) -> _Node | None:
         node = self._untried.pop(key)
         if node is not None:
             crowd = crowd_of(node.place)
             self._untried_of[crowd].pop(key, None)
             if not self._untried_of[crowd]:
                 del self._untried_of[crowd]
+        return node
 
     def _tidy(self) -> None:
         """The table dropped one by chance: so must the lists by neighbourhood."""

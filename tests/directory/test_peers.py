@@ -8,7 +8,7 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
-from rhotwist.directory.peers import BAD, HALF, TRIED_CROWD, UNTRIED_CROWD, Connect, Peers, Use, alone, crowd_of
+from rhotwist.directory.peers import BAD, HALF, TRIED_CROWD, UNTRIED_CROWD, Connect, Known, Peers, Use, alone, crowd_of
 from rhotwist.limits import Limits
 from rhotwist.testing import SeededTestCase
 
@@ -139,6 +139,51 @@ class MemoryTests(SynchronousTestCase):
         self.assertIs(Use.NONE, after.opened(key(1), place(1), 1e6, 0))
         self.assertEqual(BAD, after.score(key(1), int(HALF)))
         self.assertEqual([key(1)], [connect.key for connect in after.choose(1e6, int(HALF) + 60)])
+
+    def test_one_of_the_last_run_that_took_its_record_back_and_visits_is_not_dialled(self) -> None:
+        some = peers(feel_every=1e9)
+        some.choose(0.0, 0)
+        some.load([Known(key(1), place(1), kept=True)])
+        some.forget(key(1))
+        some.opened(key(1), place(1), 0.0, 0)
+        some.judge(key(1), 1.0, 0)
+        some.closed(key(1), 0.0)
+        self.assertEqual([], some.choose(1.0, 0))
+        some.paste(key(1), place(2))
+        self.assertEqual([Connect(key(1), place(2))], some.choose(2.0, 0))
+        some.learn(key(3), place(3))
+        some.learn(key(4), place(2, 4))
+        chosen = [connect.key for connect in some.choose(3.0, 0)]
+        self.assertEqual(key(3), chosen[0])  # whoever is dialled counts for its neighbourhood
+
+    def test_blame_outlives_another_record_and_a_withdrawal(self) -> None:
+        for again in (place(1), place(2)):
+            for tried in (False, True):
+                some = peers(feel_every=1e9)
+                some.learn(key(1), place(1))
+                if tried:
+                    some.choose(0.0, 0)
+                some.opened(key(1), place(1), 0.0, 0)
+                self.assertEqual(tried, key(1) in some.out)
+                some.judge(key(1), -20.0, 0)
+                some.closed(key(1), 0.0)
+                some.learn(key(1), again)
+                self.assertEqual(2 * BAD, some.score(key(1), 0))
+                some.forget(key(1))
+                self.assertEqual(2 * BAD, some.score(key(1), 0))
+                some.learn(key(1), again)
+                self.assertIs(Use.NONE, some.opened(key(1), again, 9e3, 0))
+                self.assertEqual([], some.choose(9e3, 0))
+                self.assertEqual([key(1)], [connect.key for connect in some.choose(9e3, int(HALF) + 60)])
+                self.assertEqual(0, len(some._strangers))
+
+    def test_merit_is_not_kept_of_whoever_took_its_record_back(self) -> None:
+        some = peers()
+        for number in range(3):
+            some.learn(key(number), place(number))
+            some.judge(key(number), 1.0, 0)
+            some.forget(key(number))
+        self.assertEqual(0, len(some._strangers))
 
     def test_a_test_before_anybody_is_forgotten_who_has_answered(self) -> None:
         for alive in (True, False):
