@@ -9,7 +9,7 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.directory.flood import Flood, news_id
+from rhotwist.directory.flood import OFFERS, Flood, news_id
 from rhotwist.directory.messages import NEWS, News, NewsRecords, NewsWanted
 from rhotwist.directory.record import read_layout, split
 from rhotwist.directory.replica import Entry
@@ -134,6 +134,36 @@ class AskingTests(SynchronousTestCase):
         some.came(ANN, [made(n) for n in range(1_000)])
         some.news(ANN, ids(5_000), EMPTY, 0.0)
         self.assertEqual(1, len(some._wanted))
+
+    def test_who_announces_again_and_again_is_asked_once_and_keeps_nobody_out(self) -> None:
+        some = flood(ANN, BOB, CAROL)
+        for peer in (ANN, *[ANN, BOB] * 10, CAROL):
+            some.news(peer, ids(1), EMPTY, 0.0)
+        asked = []
+        for second in range(5):
+            asked += [peer for peer, _ in self.asked(some)]
+            some.tick(1.0 + second)
+        self.assertEqual([ANN, BOB, CAROL], asked)
+
+    def test_of_many_who_announce_eight_are_remembered(self) -> None:
+        crowd = [f"peer {n}".encode().ljust(32) for n in range(20)]
+        some = flood(*crowd)
+        for peer in crowd:
+            some.news(peer, ids(1), EMPTY, 0.0)
+        self.assertEqual(crowd[1 : 1 + OFFERS], list(some._wanted[ids(1)[0]].others))
+
+    def test_who_came_told_and_went_is_not_remembered_with_what_it_told(self) -> None:
+        some = flood(ANN, BOB)
+        some.news(ANN, ids(1), replica((1,)), 0.0)
+        for number in range(1_000):
+            stranger = f"stranger {number}".encode().ljust(32)
+            some.join(stranger)
+            some.news(stranger, ids(1, 2), replica((1, 2)), 0.0)
+            some.leave(stranger, 0.0)
+        self.assertLessEqual(max(map(len, some._has.values())), 4)
+        some.stored([made(1)], 1.0)
+        some.tick(2.0)
+        self.assertEqual([BOB], [peer for peer, _ in some.outgoing()])  # Ann has it, and that is not forgotten
 
     def test_what_another_way_brought_is_not_waited_for(self) -> None:
         some = flood(ANN)
