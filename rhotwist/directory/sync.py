@@ -59,6 +59,8 @@ PARTS_FIRST, PARTS_EACH, PARTS_MOST = 128, 8, 3_072
 claimed, at most the last. An honest walk needs some three a difference in the largest tree."""
 PARTS_EARNED = 16
 """Parts that a record which moves pays for."""
+SEQ_MOST = 2**63 - 1
+"""The highest number that a journal can come to, and that a store keeps."""
 ALIKE = 16
 """Records more than were asked for that a reply may hold: those of other addresses that begin alike."""
 _MANY = 10_000
@@ -292,6 +294,8 @@ class Sync:
     # --- accounts
 
     def _see(self, told: SyncAnswer | SyncTaken | SyncParts) -> None:
+        if told.seq > SEQ_MOST:
+            raise BadPacket("seq")
         # Of replies that overtook each other the newest counts.
         if self.seen is None or told.seq >= self.seen.seq:
             self.seen = Seen(told.count, told.root, told.seq)
