@@ -2,7 +2,7 @@
 
     opened, closed, failed     sessions come and go           asked      a peer's request: the answer, now or as a job
     heard                      what a peer mentioned          replied    what became of an Ask
-    judged, kept               what became of other jobs      publish    a record of our own people
+    judged, kept, lost         what became of other jobs      publish    a record of our own people
     tick, deadline, jobs       as a node has them
 
 It calls nobody and waits for nothing. Its jobs are handed out in order, and ``Keep`` has to be begun before the next
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
     """The reply to a request that ``asked`` was given with this ticket."""
 
     ticket: object
-    reply: Schema
+    reply: Schema | Refused
 
 
 @attrs.frozen(eq=False)
@@ -244,6 +244,14 @@ class Directory:
             self._learn(record)
         self.flood.stored(records, moment.mono)
         self._pay(job._owner, len(records), moment)
+
+    def lost(self, job: Judge | Keep, moment: Moment) -> None:
+        """A worker or the disk failed: nothing of it was kept, and whoever waits for it is told."""
+        owner = job._owner
+        if isinstance(owner, _Pulled):
+            self._step(owner.peer, owner.sync, owner.sync.failed(), moment)
+        elif isinstance(owner, _Given):
+            self._jobs.append(Answer(owner.ticket, Refused(BUSY, "nothing was kept")))
 
     def _take(self, encoded: Sequence[bytes], source: Source, owner: object, moment: Moment) -> None:
         self._judge(self.admission.take(encoded, source, self._tree, moment), owner, moment)

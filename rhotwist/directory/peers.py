@@ -41,8 +41,8 @@ def crowd_of(place: bytes) -> bytes:
 
 @attrs.frozen
 class Known:
-    """What is kept of a node over restarts: where it is, its score at that date, whether it was one of the peers, and
-    how far its store was read.
+    """What is kept of a node over restarts: where it is, its score at that date, when it last answered or was judged,
+    whether it was one of the peers, and how far its store was read.
     """
 
     key: bytes
@@ -99,6 +99,8 @@ class Peers:
         self._in: dict[bytes, None] = {}
         self._newcomers: dict[bytes, bytes] = {}  # an old node that is being tested -> who would take its place
         self._feel_at = 0.0
+        #: Nodes that our own people named: they are taken however many visitors there are.
+        self.named: frozenset[bytes] = frozenset()
 
     # --- what is known
 
@@ -161,7 +163,8 @@ class Peers:
         if key in self:
             return Use.KEPT
         if feel is None:
-            if len(self._in) >= self._limits.peers_in or self.score(key, date) <= BAD:
+            full = len(self._in) >= self._limits.peers_in and key not in self.named
+            if full or self.score(key, date) <= BAD:
                 return Use.NONE
             self._in[key] = None
             return Use.KEPT
@@ -306,6 +309,7 @@ class Peers:
             node = self._tried[key] = self._untried.get(key) or self._strangers.pop(key) or _Node(place)
             self._forget_untried(key)
         node.place, node.pause, node.again, node.heard = place, 0.0, 0.0, mono
+        node.score, node.date = _faded(node, date), date
 
     def _rest(self, key: bytes, mono: float) -> None:
         node = self._node(key)

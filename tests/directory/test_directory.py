@@ -172,6 +172,16 @@ class ComparingTests(SynchronousTestCase):
         self.assertEqual([], [job for job in stage.tick(6.0) if isinstance(job, Ask)])
         self.assertEqual(1, len([job for job in stage.tick(7.0) if isinstance(job, Ask)]))
 
+    def test_one_whose_records_the_disk_does_not_take_is_begun_again_in_seconds(self) -> None:
+        stage, theirs = Stage(1), MemoryReplica(b"theirs--", TODAY, 300)
+        theirs.put([record(1)])
+        [hello] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        stage.directory.replied(hello, serve(theirs, hello.request), at(NOON, 1.0))
+        [judging] = stage.directory.jobs()
+        stage.directory.lost(judging, at(NOON, 2.0))  # type: ignore[arg-type]
+        self.assertEqual([], stage.tick(6.0))
+        self.assertEqual([SyncHello], [type(job.request) for job in stage.tick(8.0) if isinstance(job, Ask)])
+
     def test_three_at_once_and_whose_tree_stands_alone_last(self) -> None:
         stage = Stage(5)
         roots = [b"x", b"y", b"x", b"x", b"x"]
@@ -224,6 +234,22 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual(Answer("ticket", taken), answer)
         stage.directory.asked(PEERS[0], given, "again", at(NOON))
         self.assertEqual([Answer("again", attrs.evolve(taken, new=0))], stage.work())
+
+    def test_what_a_worker_or_the_disk_lost_is_answered_for_too(self) -> None:
+        stage = Stage(1)
+        stage.directory.jobs()
+        given = SyncGive(records=packed([record(1)]))
+        for verdicts in (None, b"\0"):
+            stage.directory.asked(PEERS[0], given, "ticket", at(NOON))
+            [job] = stage.directory.jobs()
+            if verdicts is not None:
+                stage.directory.judged(job, verdicts, at(NOON))  # type: ignore[arg-type]
+                [job] = stage.directory.jobs()
+                self.assertIsInstance(job, Keep)
+            stage.directory.lost(job, at(NOON))  # type: ignore[arg-type]
+            [answer] = stage.directory.jobs()
+            self.assertEqual(("ticket", BUSY), (answer.ticket, answer.reply.code))  # type: ignore[union-attr]
+            stage.directory.admission.forget()
 
     def test_gifts_beyond_their_budget_count_as_unasked(self) -> None:
         stage = Stage(1, attrs.evolve(LIMITS, give_burst=2.0, give_rate=0.001, record_burst=1.0, record_rate=0.001))

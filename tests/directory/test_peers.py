@@ -123,6 +123,9 @@ class ChoiceTests(SynchronousTestCase):
         some.closed(key(1), 0.0)
         self.assertIs(Use.KEPT, some.opened(key(4), place(4), 0.0, 0))
         self.assertEqual((), some.out)
+        some.named = frozenset((key(0), key(5)))
+        uses = [some.opened(key(n), place(n), 0.0, 0) for n in (0, 5, 6)]
+        self.assertEqual([Use.NONE, Use.KEPT, Use.NONE], uses)  # strangers shut out nobody whom our people named
 
 
 class MemoryTests(SynchronousTestCase):
