@@ -82,7 +82,6 @@ class Replication:
         self._named = named
         self._over = False
         self._rng = rng
-        self._serves = serves
         self._core: Directory | None = None
         self._tree: SteadyTree
         self._peers: Peers

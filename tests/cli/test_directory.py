@@ -205,9 +205,44 @@ class DirTests(DirectoryCase):
         self.assertEqual([{"cursor": 3, "limit": 1}], asked)
         self.assertIn("--after 17", printed.err)
 
+    def test_a_list_is_printed_a_record_a_line_and_says_nothing_beside_at_its_end(self) -> None:
+        asked = self.process("wallet", {verbs.RECORDS: directory.RecordList((WALLET_ROW, NODE_ROW), 2)})
+        printed = self.rho("dir", "list")
+        self.assertEqual([record_line(WALLET_ROW), record_line(NODE_ROW)], printed.out.splitlines())
+        self.assertEqual(("", [{"cursor": 0, "limit": 100}]), (printed.err, asked))
+        self.assertEqual(2, self.rho("dir", "list", "--limit", "1000", "--json").json["cursor"])
+        for wrong in (("--limit", "0"), ("--limit", "1001"), ("--after", "-1")):
+            self.assertEqual(2, self.rho("dir", "list", *wrong).status)
+
     def test_an_empty_list_says_what_fills_it(self) -> None:
         self.process("wallet", {verbs.RECORDS: directory.RecordList((), 0)})
         self.assertIn("rho publish", self.rho("dir", "list").err)
+
+    def test_help_is_help_and_no_root(self) -> None:
+        for word in ("-h", "--help"):
+            printed = self.rho("dir", word)
+            self.assertEqual(0, printed.status)
+            self.assertIn("lookup", printed.out)
+        self.assertEqual(2, self.rho("dir", "nonsense").status)
+
+    def test_a_comparison_is_told_by_how_it_ended_and_so_does_the_command(self) -> None:
+        ends = {
+            "equal": ("equal", 0), "moved": ("changed meanwhile", 0), "other_day": ("is at another day", 6),
+            "unequal": ("differs", 6), "lied": ("answered nonsense", 6),
+            "broken": ("did not answer to the end", 6), "new": ("new", 6),
+        }  # fmt: skip
+        told: list[str] = []
+        asked = self.process("wallet", {verbs.DIR_SYNC: lambda _: directory.Synced(
+            tuple(directory.SyncRow(NODE_ADDRESS, ending, 7) for ending in told), ROOT, 9,
+        )})  # fmt: skip
+        for ending, (words, status) in ends.items():
+            told[:] = [ending]
+            printed = self.rho("dir", "sync", "--at", f" {NODE_ADDRESS}@192.0.2.9:1 ")
+            self.assertEqual((f"{NODE_ADDRESS}  {words}  7 new\nroot {ROOT} of 9\n", status),
+                             (printed.out, printed.status))  # fmt: skip
+        told[:] = ["equal", "lied"]
+        self.assertEqual((6, 2), ((printed := self.rho("dir", "sync", "--json")).status, len(printed.json["rows"])))
+        self.assertEqual([{"at": f"{NODE_ADDRESS}@192.0.2.9:1"}] * 7 + [{"at": ""}], asked)
 
     def test_diff_shows_what_is_otherwise_and_leaves_out_what_is_the_same(self) -> None:
         rows = (attrs.evolve(WALLET_ROW, here="newer"), attrs.evolve(NODE_ROW, here="same"))

@@ -10,6 +10,7 @@ from unittest import mock
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, fail
 
+from rhotwist.control import verbs
 from rhotwist.control.values import Nothing
 from rhotwist.directory.directory import BUSY, GOOD, WRONG, Directory
 from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
@@ -39,7 +40,7 @@ from rhotwist.store.peers import Peer, Peers
 from tests.directory.comparing import serve
 from tests.directory.support import NOON, PASTED, TODAY, key
 from tests.directory.test_directory import bad, packed
-from tests.service.replicating import ALONE, AmongCase, Said, node_record
+from tests.service.replicating import ALONE, AmongCase, FakeNode, Said, node_record
 
 SOMEBODY = NodeAt(key(9).public, "10.0.9.1", 7460)
 
@@ -48,17 +49,29 @@ class LifeTests(AmongCase):
     """From its start to its end."""
 
     def test_a_node_answers_who_compares_and_a_wallet_process_hears_news_alone(self) -> None:
-        self.begin()
-        self.assertEqual(set(REQUESTS), set(self.node.handlers))
-        self.begin(self.here, serves=False)
-        self.node.handlers.clear()
-        self.assertEqual({}, self.node.handlers)
-        self.assertEqual((set(MENTIONS), [*MENTIONS] * 2), (set(self.node.heard), self.node.heeded))
+        for serves, answered in ((True, set(REQUESTS)), (False, set())):
+            self.node = FakeNode()
+            self.begin(serves=serves)
+            self.assertEqual(answered, set(self.node.handlers))
+            self.assertEqual((set(MENTIONS), [*MENTIONS]), (set(self.node.heard), self.node.heeded))
 
     def test_before_it_starts_it_knows_nobody_and_its_end_is_quiet(self) -> None:
         others = self.begin()
         self.assertEqual(((), ()), (others.neighbours, others.listed(Nothing()).peers))
         others.stop()
+        self.assertEqual({verbs.PEERS: others.listed}, others.handlers())
+
+    def test_what_waits_for_its_time_waits_in_one_place(self) -> None:
+        self.start()
+        giving = self.here.keeper.give([node_record(2, NOON + 900).encode()], PASTED)
+        self.pass_on()
+        self.assertEqual((1, 1), (self.successResultOf(giving).held, self.core.admission.waiting))
+
+    def test_the_one_node_of_a_tree_is_known_from_the_start(self) -> None:
+        home = self.home(0, ALONE, private=True)
+        self.give(home, node_record(1))
+        self.start(home=home)
+        self.assertEqual([NodeAt(key(1).public, "10.0.1.1", 7460)], [at for at, *_ in self.node.pinged])
 
     def test_what_is_given_to_the_directory_is_news_for_the_others(self) -> None:
         self.start()
@@ -76,7 +89,11 @@ class LifeTests(AmongCase):
     def test_stopped_it_leaves_no_timer_and_does_nothing_any_more(self) -> None:
         others = self.start()
         self.meet(1)
-        others.stop()
+        with mock.patch.object(store.Directory, "steady", lambda here: contextlib.nullcontext()):
+            others.turn(lambda made, moment: None)
+            self.assertEqual(1, len(others._queue))
+            others.stop()
+        self.assertEqual(0, len(others._queue))
         self.here.keeper.let_go()
         self.assertEqual([], self.here.clock.getDelayedCalls())
         done: list[int] = []
