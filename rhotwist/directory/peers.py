@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
@@ -129,11 +129,10 @@ class Peers:
             return
         # What it has earned stays, or whoever behaved badly would be as good as new by saying where it is once more.
         known = self._forget_untried(key) or self._strangers.pop(key) or _Node(place)
-        before = self._untried.dropped
-        self._untried.put(key, _Node(place, known.score, known.date))
+        gone = self._untried.put(key, _Node(place, known.score, known.date))
         self._untried_of.setdefault(crowd, {})[key] = None
-        if self._untried.dropped != before:
-            self._tidy()
+        if gone is not None:
+            self._unlist(*gone)
 
     def forget(self, key: bytes) -> None:
         """Its record was withdrawn or has expired. Blame stays, or it would be worth taking a record back."""
@@ -247,8 +246,7 @@ class Peers:
         few = len(self._out) + going < self._limits.peers_out // 2
         for most in range(self._limits.peers_crowd if few else 1):
             for crowds in groups:
-                open_ = {crowd: keys for crowd, keys in crowds.items() if used[crowd] <= most}
-                found = self._random(open_, mono, date)
+                found = self._random(crowds, mono, date, {crowd for crowd, count in used.items() if count > most})
                 if found is not None:
                     return found
         return None
@@ -265,14 +263,19 @@ class Peers:
             crowds[crowd] = crowds.get(crowd, {}) | keys
         return crowds
 
-    def _random(self, crowds: Mapping[bytes, Mapping[bytes, None]], mono: float, date: int) -> bytes | None:
-        """A node that may be dialled, of a random neighbourhood."""
-        left = {crowd: [key for key in keys if self._free(key, mono, date)] for crowd, keys in crowds.items()}
-        names = [crowd for crowd, keys in left.items() if keys]
-        if not names:
-            return None
-        keys = left[names[self._below(len(names))]]
-        return keys[self._below(len(keys))]
+    def _random(
+        self, crowds: Mapping[bytes, Mapping[bytes, None]], mono: float, date: int, full: Collection[bytes] = ()
+    ) -> bytes | None:
+        """A node that may be dialled, of a random neighbourhood but the full ones."""
+        names = list(crowds)
+        while names:  # whoever is looked at first mostly may
+            at = self._below(len(names))
+            names[at], names[-1] = names[-1], names[at]
+            crowd = names.pop()
+            keys = [] if crowd in full else [key for key in crowds[crowd] if self._free(key, mono, date)]
+            if keys:
+                return keys[self._below(len(keys))]
+        return None
 
     def _below(self, count: int) -> int:
         return int.from_bytes(self._rng(8), "big") % count
@@ -320,20 +323,14 @@ class Peers:
     def _forget_untried(self, key: bytes) -> _Node | None:
         node = self._untried.pop(key)
         if node is not None:
-            crowd = crowd_of(node.place)
-            self._untried_of[crowd].pop(key, None)
-            if not self._untried_of[crowd]:
-                del self._untried_of[crowd]
+            self._unlist(key, node)
         return node
 
-    def _tidy(self) -> None:
-        """The table dropped one by chance: so must the lists by neighbourhood."""
-        for crowd in list(self._untried_of):
-            keys = self._untried_of[crowd]
-            for key in [key for key in keys if key not in self._untried]:
-                del keys[key]
-            if not keys:
-                del self._untried_of[crowd]
+    def _unlist(self, key: bytes, node: _Node) -> None:
+        crowd = crowd_of(node.place)
+        self._untried_of[crowd].pop(key, None)
+        if not self._untried_of[crowd]:
+            del self._untried_of[crowd]
 
 
 def _faded(node: _Node, date: int) -> float:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
 from rhotwist.directory.peers import BAD, HALF, TRIED_CROWD, UNTRIED_CROWD, Connect, Known, Peers, Use, alone, crowd_of
 from rhotwist.limits import Limits
+from rhotwist.secret.crowd import Crowd
 from rhotwist.testing import SeededTestCase
 
 OWN = b"own".ljust(32)
@@ -221,6 +222,22 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(100, len(some._untried))
         self.assertEqual(100, sum(map(len, some._untried_of.values())))
         self.assertNotIn({}, some._untried_of.values())
+
+    def test_what_a_full_memory_costs_does_not_grow_with_it(self) -> None:
+        looked: list[bytes] = []
+        contains, free = Crowd.__contains__, Peers._free
+        self.patch(Crowd, "__contains__", lambda crowd, key: looked.append(key) or contains(crowd, key))
+        self.patch(Peers, "_free", lambda some, key, *when: looked.append(key) or free(some, key, *when))
+        for most in (50, 3_200):
+            some = peers(peers_untried=most, feel_every=1e9)
+            some.choose(0.0, 0)
+            for number in range(most):
+                some.learn(key(number), place(number))
+            looked.clear()
+            for number in range(10):
+                some.learn(key(10_000 + number), place(10_000 + number))
+            self.assertEqual(8, len(some.choose(1.0, 0)))
+            self.assertLess(len(looked), 40)
 
 
 class AloneTests(SynchronousTestCase):
