@@ -43,12 +43,12 @@ from rhotwist.store.peers import Peers
 R = TypeVar("R")
 AGAIN = 0.01  # seconds until the tree may stand still
 TURN = 0.02  # seconds of verbs at a time: as long as the tree may be held
-QUEUE_MOST = 1_024
-"""Verbs that wait for the tree: of what strangers say nothing more is taken. News is harmless to lose."""
+QUEUE_MOST = 1_024  # verbs that wait for the tree, beyond which nothing that strangers say is taken
 TICK_MOST = 1.0  # seconds between two ticks
 CONNECT = 10.0  # seconds that a peer has to prove its key
 ASK = 60.0  # seconds without progress of a request
 PASTED_AGAIN = 30.0  # seconds between two tries to reach a peer that was named
+REFUSED_MOST = 3  # requests that a peer may refuse in a row: it may be full, and then others have room
 SAVE = 600.0  # seconds between two times that peers are written down
 LEARNED_MOST = 4_096
 """Records of the tree from which peers are learnt at the start: the newest."""
@@ -56,11 +56,12 @@ LEARNED_MOST = 4_096
 
 @attrs.define
 class _Session:
-    """What is kept of a peer: the key of its session, and how many requests it answered and did not."""
+    """What is kept of a peer: its session's key, how many requests it answered, did not, and did not in a row."""
 
     key: bytes
     answered: int = 0
     failed: int = 0
+    refused: int = 0
 
 
 class Replication:
@@ -262,16 +263,17 @@ class Replication:
         session = self._sessions.get(job.peer, _Session(b""))
 
         def replied(reply: Any) -> None:
-            session.answered += 1
+            session.answered, session.refused = session.answered + 1, 0
             self.turn(lambda made, moment: made.replied(job, reply, moment))
 
         def failed(failure: Failure) -> None:
-            session.failed += 1
+            session.failed, session.refused = session.failed + 1, session.refused + 1
             refused = failure.check(Refused) is not None
 
             def told(made: Directory, moment: Moment) -> None:
                 made.replied(job, None, moment)
-                if not refused:
+                # A visitor may be a wallet process, which serves nobody and is told of news.
+                if not refused or (session.refused >= REFUSED_MOST and job.peer in made.peers.out):
                     self._closed(job.peer, made, moment)
 
             self.turn(told)

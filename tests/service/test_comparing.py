@@ -10,6 +10,7 @@ from rhotwist.control import directory as values
 from rhotwist.control import verbs
 from rhotwist.directory.answering import answer
 from rhotwist.directory.messages import SyncGive, SyncHello, SyncTaken, SyncWalk
+from rhotwist.directory.parts import CUT, Comparison
 from rhotwist.directory.record import split
 from rhotwist.errors import LocalError, OperatorError, Refused, SessionLost
 from rhotwist.keys.address import NODE, Address, format_address
@@ -85,6 +86,7 @@ class ComparingTests(AmongCase):
 
     def test_with_a_node_that_is_named_both_have_the_same_in_the_end(self) -> None:
         self.keep(1, 2)
+        self.neighbour(21, 1, 2)
         self.session(20)
         tree = self.tree(20, 2, 3, 4)
         comparing = self.sync(f"{name(20)}@10.0.20.1:7460")
@@ -137,10 +139,13 @@ class ComparingTests(AmongCase):
             return reply
 
         self.patch(self, "serve", many)
+        first = self.successResultOf(self.others.look(
+            lambda tree: Comparison(tree, SHARED, CUT).part(0, bytes(32)).encode()
+        ))  # fmt: skip
         comparing = self.sync()
         self.answer_all()
         self.assertEqual((values.SyncRow(name(20), "equal", 50),), self.successResultOf(comparing).rows)
-        self.assertTrue(walked)
+        self.assertEqual(first, walked[0].parts)
         self.assertFalse(any(request.whole for request in walked))
 
     def test_a_peer_without_an_answer_or_with_nonsense_is_told(self) -> None:

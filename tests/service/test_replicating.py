@@ -30,7 +30,7 @@ from rhotwist.directory.messages import Kind as Told
 from rhotwist.directory.peers import BAD, Connect
 from rhotwist.directory.record import make_record, withdraw
 from rhotwist.directory.validity import DAY
-from rhotwist.errors import DamagedStore, DiskFull, LocalError, Refused, SessionLost, StoreError
+from rhotwist.errors import DamagedStore, DiskFull, LocalError, NotSpoken, Refused, SessionLost, StoreError
 from rhotwist.keys.address import NODE, Address, NodeAt, format_address
 from rhotwist.moment import EPOCH_2020
 from rhotwist.service import replication
@@ -411,7 +411,7 @@ class AskingTests(AmongCase):
         asked = self.hello_of(peer)
         asked.reply.callback(serve(self.others._tree, asked.body))  # type: ignore[arg-type]
         self.assertEqual(GOOD, self.core.peers.score(peer, NOON))
-        self.assertEqual((1, 0), attrs.astuple(self.others._sessions[peer])[1:])
+        self.assertEqual((1, 0, 0), attrs.astuple(self.others._sessions[peer])[1:])
 
     def test_one_that_refuses_stays_and_one_that_does_not_answer_is_left(self) -> None:
         for number, error, stays in ((1, Refused(BUSY, "not now"), True), (2, SessionLost("over"), False)):
@@ -423,6 +423,36 @@ class AskingTests(AmongCase):
             self.assertIsNone(self.core._friends[peer].sync if stays else None)
             self.assertEqual([stays] * 3, [peer in self.others.neighbours, peer in self.others._sessions,
                                            peer in self.node.admitted])  # fmt: skip
+
+    def test_one_that_refuses_three_times_in_a_row_makes_room_for_another(self) -> None:
+        self.start(peers_out=1, sync_again=2.0, sync_every=2.0)
+        self.here.keeper.give([node_record(1).encode()], PASTED)
+        self.pass_on(2.0)
+        peer = self.session(1)
+        self.node.pinged[0][2].callback(None)
+        ends = [Refused(BUSY, "full"), Refused(BUSY, "full"), None, *[Refused(BUSY, "full")] * 3]
+        for number, error in enumerate(ends):
+            self.assertEqual((peer,), self.core.peers.out)
+            self.pass_on(4.0)
+            asked = self.hello_of(peer)
+            self.assertEqual(number + 1, len(self.node.asked))
+            if error is None:
+                asked.reply.callback(serve(self.others._tree, asked.body))  # type: ignore[arg-type]
+            else:
+                asked.reply.errback(error)
+        self.assertEqual(((), {}), (self.core.peers.out, self.others._sessions))
+        # Somebody else is tried now, and it again after a minute.
+        self.here.keeper.give([node_record(2).encode()], PASTED)
+        self.pass_on(10.0)
+        self.assertEqual([key(1).public, key(2).public], [at.key for at, *_ in self.node.pinged])
+
+    def test_a_visitor_that_serves_nobody_stays_and_is_told_of_news(self) -> None:
+        self.start(sync_again=1.0)
+        peer = self.meet(1)
+        for _ in range(6):
+            self.pass_on(3.0)
+            self.hello_of(peer).reply.errback(NotSpoken(1))
+        self.assertEqual((peer,), self.others.neighbours)
 
     def test_what_cannot_be_sent_leaves_the_peer_and_stops_nothing(self) -> None:
         self.start()
