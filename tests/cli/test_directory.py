@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -16,9 +17,11 @@ from twisted.internet import reactor  # noqa: TID251 - real sockets
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from rhotwist.cli import peers
 from rhotwist.cli.directory_process import record_line
 from rhotwist.cli.qr import qr_lines
 from rhotwist.control import directory, picture, trouble, verbs
+from rhotwist.control.text import span
 from rhotwist.net.endpoint import listen
 from rhotwist.wire import armour
 from rhotwist.wire.armour import TEXT_MOST
@@ -106,8 +109,23 @@ class BundleTests(DirectoryCase):
         self.assertEqual(1, self.rho("bundle", "export", ALICE, "-o", str(self.home / "no" / "where")).status)
 
     def test_keys_or_all_must_be_said_and_not_both(self) -> None:
-        for arguments in ((), (ALICE, "--all")):
-            self.assertEqual(2, self.rho("bundle", "export", *arguments).status)
+        for arguments, said in (((), "told nothing"), ((ALICE, "--all"), "told both")):
+            printed = self.rho("bundle", "export", *arguments)
+            self.assertEqual((2, True), (printed.status, said in printed.err))
+
+    def test_each_file_has_its_part_and_codes_for_all_do_not_go_into_files(self) -> None:
+        asked = self.process("wallet", {verbs.BUNDLE_EXPORT: lambda asked: directory.BundleText(
+            f"from {asked['cursor']}\n", 1, asked["cursor"] + 1, asked["cursor"] < 2,
+        )})  # fmt: skip
+        out = self.home / "all.rho"
+        printed = self.rho("bundle", "export", "--all", "-o", str(out))
+        files = [out, self.home / "all-2.rho", self.home / "all-3.rho"]
+        self.assertEqual([f"from {number}\n" for number in range(3)], [path.read_text() for path in files])
+        self.assertEqual(f"3 records in {', '.join(map(str, files))}\n", printed.out)
+        self.assertEqual([0, 1, 2], [one["cursor"] for one in asked])
+        printed = self.rho("bundle", "export", "--all", "--qr", "-o", str(self.home / "qr.rho"))
+        self.assertIn("RHO-2613", printed.err)
+        self.assertFalse((self.home / "qr.rho").exists())
 
     def test_qr_codes_come_one_a_part_and_are_the_tokens(self) -> None:
         asked = self.process("wallet", {verbs.BUNDLE_EXPORT: directory.BundleText(TEXT, 2)})
@@ -124,6 +142,7 @@ class BundleTests(DirectoryCase):
         self.assertEqual([("> hi\n" + TEXT, 0o600, True)], self.read)
         self.assertEqual(f"12 records: 9 new, 2 newer, 1 known, 0 refused · root {ROOT} of 12\n", printed.out)
         self.assertEqual([], list(self.home.glob("paste-*")))
+        self.assertEqual("", printed.err)
         path = self.home / "a.rho"
         path.write_text(TEXT)
         self.assertEqual(9, self.rho("bundle", "import", str(path), "--json").json["new"])
@@ -267,13 +286,30 @@ class DirTests(DirectoryCase):
         self.assertNotEqual(boxes[3].get("fill"), boxes[4].get("fill"))
         self.assertEqual(["0", "256", "512", "768"], [box.get("x") for box in boxes[3:]])
         self.assertNotIn("script", picture.svg(LEVELS))
-        self.assertEqual(1, self.rho("dir", "tree", "--svg", str(self.home / "no" / "where")).status)
+        nowhere = self.home / "no" / "where"
+        printed = self.rho("dir", "tree", "--svg", str(nowhere))
+        self.assertEqual(1, printed.status)
+        self.assertIn(str(nowhere), printed.err)
+        self.assertIn("No such file", printed.err)
+        printed = self.rho("dir", "tree", "--svg", str(path))
+        self.assertEqual(f"{path}  root {ROOT}  3 records\n", printed.out)
+        for levels in ("0", "9"):
+            self.assertEqual(2, self.rho("dir", "tree", "--levels", levels).status)
 
     def test_peers_are_listed_with_their_worth(self) -> None:
         row = directory.PeerRow(NODE_ADDRESS, True, 2.5, 7, 1, 0)
         self.process("node", {verbs.PEERS: directory.PeerList((row,))})
         expected = f"peer  {NODE_ADDRESS}  score 2.5  answered 7  failed 1  never answered\n"
         self.assertEqual(expected, self.rho("peers").out)
+        self.assertEqual("", self.rho("peers").err)
+
+    def test_a_peer_of_before_is_told_with_when_it_answered(self) -> None:
+        self.patch(peers, "time", SimpleNamespace(time=lambda: 1e9))
+        rows = [directory.PeerRow(NODE_ADDRESS, False, -1.25, 0, 2, 10**9 + since) for since in (-7_205, 99)]
+        self.process("node", {verbs.PEERS: directory.PeerList(tuple(rows))})
+        lines = self.rho("peers").out.splitlines()
+        begin = f"      {NODE_ADDRESS}  score -1.2  answered 0  failed 2  answered "
+        self.assertEqual([f"{begin}{span(7_205.0)} ago", f"{begin}{span(0.0)} ago"], lines)
 
     def test_no_peer_is_told(self) -> None:
         self.process("node", {verbs.PEERS: directory.PeerList(())})
