@@ -61,6 +61,17 @@ class LifeTests(AmongCase):
         others.stop()
         self.assertEqual({verbs.PEERS: others.listed}, others.handlers())
 
+    def test_what_is_said_before_it_starts_is_heard_when_it_has(self) -> None:
+        others = self.begin()
+        peer = self.session(1)
+        self.node.heard[News](Said(peer, News(ids=b"")))
+        answer = self.node.handlers[SyncMore](Said(peer, SyncMore(first=0, count=0)))
+        self.assertNoResult(answer)
+        others.start(Peers(self.here.database))
+        self.addCleanup(others.stop)
+        self.assertEqual((peer,), others.neighbours)
+        self.failureResultOf(answer, Refused)
+
     def test_what_waits_for_its_time_waits_in_one_place(self) -> None:
         self.start()
         giving = self.here.keeper.give([node_record(2, NOON + 900).encode()], PASTED)
@@ -285,10 +296,12 @@ class TurnTests(AmongCase):
         settled = self.node.settled
         self.pass_on(30.0)
         self.assertEqual(([], settled), (done, self.node.settled))
+        with mock.patch.object(store.Directory, "steady", lambda here: self.fail("it is tried again in its time")):
+            self.others.turn(lambda made, moment: done.append(2))
         self.assertLess(len(self.others._queue), 5)
         held.clear()
         self.pass_on(0.1)
-        self.assertEqual([1], done)
+        self.assertEqual([1, 2], done)
         self.assertGreater(self.node.settled, settled)
 
     def test_of_what_strangers_say_only_so_much_waits(self) -> None:
