@@ -264,7 +264,7 @@ class Limits:
     sync_patience: float = 120.0
     """A comparison takes no longer than this."""
     sync_rate: float = 8_000.0
-    """Bytes a second that one peer's comparisons may have from us, beyond the burst."""
+    """Bytes a second that one peer's comparisons may have from us, or give us, beyond the burst."""
     sync_burst: float = 4_000_000.0
     """Such bytes a peer may save up: twice what a comparison of 5,000 differences takes."""
     give_rate: float = 10.0

@@ -199,6 +199,8 @@ class Directory:
         """
         friend = self._friends.get(peer)
         if friend is not None:
+            if friend.key != key and friend.sync is not None:  # what it walks by is not the peer's key any more
+                self._step(peer, friend.sync, friend.sync.failed(), moment)
             friend.key = key
             return
         use = self.peers.opened(peer, place, moment.mono, moment.date)
@@ -321,6 +323,7 @@ class Directory:
                 if not wait:
                     self._gifts.take(peer, len(records), moment.mono)
                 origin = Origin.UNSOLICITED if wait else Origin.ASKED
+                self._served.take(peer, len(request.records), moment.mono)  # looking at them costs as telling does
                 self._take(records, Source(origin, peer), _Given(peer, ticket), moment)
                 return None
             reply = answer(self._tree, request, friend.key)

@@ -48,7 +48,7 @@ TICK_MOST = 1.0  # seconds between two ticks
 CONNECT = 10.0  # seconds that a peer has to prove its key
 ASK = 60.0  # seconds without progress of a request
 PASTED_AGAIN = 30.0  # seconds between two tries to reach a peer that was named
-REFUSED_MOST = 3  # requests that a peer may refuse in a row: it may be full, and then others have room
+REFUSED_MOST = 12  # requests that a peer may refuse in a row, a minute: it may be full, and others have room
 SAVE = 600.0  # seconds between two times that peers are written down
 LEARNED_MOST = 4_096
 """Records of the tree from which peers are learnt at the start: the newest."""
@@ -264,6 +264,8 @@ class Replication:
 
         def replied(reply: Any) -> None:
             session.answered, session.refused = session.answered + 1, 0
+            if job.peer in self._sessions:
+                self.meet(job.peer)  # over another session it answered by another key
             self.turn(lambda made, moment: made.replied(job, reply, moment))
 
         def failed(failure: Failure) -> None:
@@ -308,9 +310,8 @@ class Replication:
 
     def _stored(self, puts: tuple[Put, ...]) -> None:
         """Records of our own people were kept: the others hear of them."""
-        job = core.Keep(Settled(puts, (), Counter(), 0, 0), None) if puts else None
-        if job is not None:
-            self.turn(lambda made, moment: made.kept(job, moment))
+        job = core.Keep(Settled(puts, (), Counter(), 0, 0), None)
+        self.turn(lambda made, moment: made.kept(job, moment))
 
     def _connect(self, job: Connect) -> None:
         place = unpack(job.place)
@@ -355,10 +356,7 @@ class Replication:
         session = self._sessions.get(peer)
         if key is None or path is None or (session and session.key == key and peer in self.neighbours):
             return
-        if session is None:
-            self._sessions[peer] = _Session(key)
-        else:
-            session.key = key
+        self._sessions.setdefault(peer, _Session(key)).key = key
         place = self._finder.proven_path(path)
         self._node.admit(peer)
         self.turn(lambda made, moment: made.opened(peer, place, key, moment))

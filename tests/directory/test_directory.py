@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.directory.answering import answer
 from rhotwist.directory.checks import judge
 from rhotwist.directory.directory import (
     BUSY,
@@ -23,6 +24,7 @@ from rhotwist.directory.directory import (
 )
 from rhotwist.directory.flood import news_id
 from rhotwist.directory.messages import (
+    Kind,
     News,
     NewsRecords,
     NewsWanted,
@@ -30,6 +32,7 @@ from rhotwist.directory.messages import (
     SyncHello,
     SyncMore,
     SyncTaken,
+    SyncWalk,
     SyncWant,
 )
 from rhotwist.directory.peers import Connect
@@ -204,6 +207,24 @@ class ComparingTests(SynchronousTestCase):
         stage.directory.replied(ask, serve(stage.tree, ask.request), at(NOON, 123.0))
         self.assertEqual(1, len([job for job in stage.tick(183.0) if isinstance(job, Ask)]))
 
+    def test_another_session_under_a_walk_is_no_lie_of_the_peer(self) -> None:
+        other = b"o" * 32
+        stage, theirs = Stage(1), MemoryReplica(b"theirs--", TODAY, 300)
+        theirs.put(map(record, range(300)))
+        [hello] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        many = attrs.evolve(serve(theirs, hello.request), kind=Kind.MANY, cells=b"")  # type: ignore[misc]
+        stage.directory.replied(hello, many, at(NOON, 1.0))
+        [walk] = [job for job in stage.work() if isinstance(job, Ask)]
+        self.assertIsInstance(walk.request, SyncWalk)
+        stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON, 1.0))
+        self.assertIsNotNone(stage.directory._friends[PEERS[0]].sync)
+        stage.directory.opened(PEERS[0], PLACES[0], other, at(NOON, 1.0))
+        stage.directory.replied(walk, answer(theirs, walk.request, other), at(NOON, 1.0))
+        self.assertEqual(([], 0.0), (stage.work(), stage.directory.peers.score(PEERS[0], NOON)))
+        self.assertEqual([], [job for job in stage.tick(5.0) if isinstance(job, Ask)])
+        self.assertEqual([SyncHello], [type(job.request) for job in stage.tick(6.0) if isinstance(job, Ask)])
+        self.assertEqual(other, stage.directory._friends[PEERS[0]].sync._key)  # type: ignore[union-attr]
+
     def test_a_lie_ends_the_friendship(self) -> None:
         stage = Stage(1)
         [ask] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
@@ -257,6 +278,14 @@ class AskedTests(SynchronousTestCase):
             stage.directory.asked(PEERS[0], SyncGive(records=packed([record(number)])), number, at(NOON))
         stage.work()
         self.assertEqual((3, 5), (stage.tree.total, stage.directory.admission.waiting))
+
+    def test_whoever_gives_without_end_is_refused_before_anything_is_looked_at(self) -> None:
+        stage = Stage(1, attrs.evolve(LIMITS, sync_burst=1_000.0, sync_rate=0.001))
+        given = SyncGive(records=packed(map(record, range(3))))
+        told = [stage.directory.asked(PEERS[0], given, 0, at(NOON)) for _ in range(4)]
+        most = 1 + 1_000 // len(given.records)
+        self.assertEqual([None] * most, told[:most])
+        self.assertEqual([BUSY] * (4 - most), [reply.code for reply in told[most:]])  # type: ignore[union-attr]
 
     def test_strangers_and_whoever_asks_without_end_are_refused(self) -> None:
         stage = Stage(1, attrs.evolve(LIMITS, sync_burst=1_000.0, sync_rate=0.001))

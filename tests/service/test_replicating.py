@@ -34,7 +34,7 @@ from rhotwist.errors import DamagedStore, DiskFull, LocalError, NotSpoken, Refus
 from rhotwist.keys.address import NODE, Address, NodeAt, format_address
 from rhotwist.moment import EPOCH_2020
 from rhotwist.service import replication
-from rhotwist.service.replication import ASK, CONNECT, PASTED_AGAIN, QUEUE_MOST, SAVE, TICK_MOST, TURN
+from rhotwist.service.replication import ASK, CONNECT, PASTED_AGAIN, QUEUE_MOST, REFUSED_MOST, SAVE, TICK_MOST, TURN
 from rhotwist.store import directory as store
 from rhotwist.store.peers import Peer, Peers
 from tests.directory.comparing import serve
@@ -426,6 +426,24 @@ class AskingTests(AmongCase):
         self.assertEqual(GOOD, self.core.peers.score(peer, NOON))
         self.assertEqual((1, 0, 0), attrs.astuple(self.others._sessions[peer])[1:])
 
+    def test_a_reply_over_another_session_breaks_the_comparison_off_and_blames_nobody(self) -> None:
+        self.start()
+        peer = self.asking()
+        asked = self.hello_of(peer)
+        self.session(1, b"n" * 32)
+        asked.reply.callback(SyncTaken(count=1, root=bytes(32), seq=1, new=0))  # a lie, of one under the same key
+        self.assertEqual(((peer,), 0.0), (self.others.neighbours, self.core.peers.score(peer, NOON)))
+        self.assertEqual(b"n" * 32, self.core._friends[peer].key)
+        self.pass_on(6.0)
+        self.assertEqual(2, len(self.node.asked))
+
+    def test_a_reply_of_one_that_was_left_does_not_bring_it_back(self) -> None:
+        self.start()
+        peer = self.asking()
+        self.others.turn(lambda made, moment: self.others._closed(peer, made, moment))
+        self.hello_of(peer).reply.callback(SyncTaken(count=1, root=bytes(32), seq=1, new=0))
+        self.assertEqual(((), {}), (self.others.neighbours, self.others._sessions))
+
     def test_one_that_refuses_stays_and_one_that_does_not_answer_is_left(self) -> None:
         for number, error, stays in ((1, Refused(BUSY, "not now"), True), (2, SessionLost("over"), False)):
             self.start()
@@ -437,13 +455,14 @@ class AskingTests(AmongCase):
             self.assertEqual([stays] * 3, [peer in self.others.neighbours, peer in self.others._sessions,
                                            peer in self.node.admitted])  # fmt: skip
 
-    def test_one_that_refuses_three_times_in_a_row_makes_room_for_another(self) -> None:
+    def test_one_that_refuses_twelve_times_in_a_row_makes_room_for_another(self) -> None:
         self.start(peers_out=1, sync_again=2.0, sync_every=2.0)
         self.here.keeper.give([node_record(1).encode()], PASTED)
         self.pass_on(2.0)
         peer = self.session(1)
         self.node.pinged[0][2].callback(None)
-        ends = [Refused(BUSY, "full"), Refused(BUSY, "full"), None, *[Refused(BUSY, "full")] * 3]
+        full = Refused(BUSY, "full")
+        ends = [*[full] * (REFUSED_MOST - 1), None, *[full] * REFUSED_MOST]
         for number, error in enumerate(ends):
             self.assertEqual((peer,), self.core.peers.out)
             self.pass_on(4.0)
@@ -462,7 +481,7 @@ class AskingTests(AmongCase):
     def test_a_visitor_that_serves_nobody_stays_and_is_told_of_news(self) -> None:
         self.start(sync_again=1.0)
         peer = self.meet(1)
-        for _ in range(6):
+        for _ in range(REFUSED_MOST + 2):
             self.pass_on(3.0)
             self.hello_of(peer).reply.errback(NotSpoken(1))
         self.assertEqual((peer,), self.others.neighbours)
