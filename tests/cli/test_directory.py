@@ -85,7 +85,9 @@ class PublishTests(DirectoryCase):
         asked = self.process("node", {verbs.PUBLISH: PUBLISHED})
         self.rho("publish", "--node", "--address", "udp:192.0.2.1:1", "--address", "tcp:192.0.2.1:2")
         self.assertEqual((True, ["udp:192.0.2.1:1", "tcp:192.0.2.1:2"]), (asked[0]["node"], asked[0]["addresses"]))
-        self.assertEqual(2, self.rho("publish", "alice", "--node").status)
+        for wrong in (("alice",), ("--via", NODE_ADDRESS)):
+            printed = self.rho("publish", "--node", *wrong)
+            self.assertEqual((2, True), (printed.status, "--node" in printed.err))
         self.assertEqual(3, self.rho("--datadir", str(self.home / "none"), "publish", "--node").status)
 
 

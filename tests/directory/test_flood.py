@@ -61,6 +61,21 @@ class TellingTests(SynchronousTestCase):
         some.tick(11.0)
         self.assertEqual(([], None), (some.outgoing(), some.deadline()))
 
+    def test_nodes_tell_at_instants_of_their_own(self) -> None:
+        some = Flood(Limits(news_beat=2.0), lambda count: b"\x40".ljust(count, b"\0"))
+        some.join(ANN)
+        for mono, beat in ((10.0, 10.5), (10.6, 12.5)):
+            some.stored([made(int(mono * 10))], mono)
+            self.assertEqual(beat, some.deadline())
+            some.tick(beat)
+
+    def test_it_wants_to_be_woken_for_what_is_first(self) -> None:
+        for beat, first in ((0.5, 10.5), (5.0, 11.0)):
+            some = flood(ANN, BOB, news_beat=beat)
+            some.news(ANN, ids(1), EMPTY, 10.0)
+            some.stored([made(2)], 10.1)
+            self.assertEqual(first, some.deadline())
+
     def test_many_ids_go_in_several_packets(self) -> None:
         some = flood(ANN)
         some.stored(map(made, range(200)), 0.0)

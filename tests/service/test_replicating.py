@@ -525,6 +525,16 @@ class AskedTests(AmongCase):
         failure = self.failureResultOf(self.ask(peer, SyncMore(first=0, count=0)), Refused)
         self.assertEqual(WRONG, failure.value.code)
 
+    def test_who_comes_back_with_its_cursor_is_told_what_came_since(self) -> None:
+        home = self.home(0, ALONE, private=True)
+        self.give(home, node_record(1), node_record(2))
+        self.start(home=home)
+        hello = SyncHello(epoch=TODAY, count=0, root=bytes(32), cells=b"", store=home.keeper.store.state.store_id,
+                          cursor=home.keeper.store.state.seq - 1)  # fmt: skip
+        reply = self.successResultOf(self.ask(self.session(3), hello))
+        self.assertEqual((Told.DELTA, node_record(2).encode()), (reply.kind, reply.records))
+        self.assertRaises(LocalError, self.others._tree.since, 0, 1)
+
     def test_what_is_mentioned_is_heard_by_the_core(self) -> None:
         self.start()
         peer = self.session(1)
