@@ -217,6 +217,8 @@ class DirTests(DirectoryCase):
         for arguments in (("dir",), ("dir", "root", "--node")):
             self.assertEqual(f"{ROOT}  3 records of 2026-11-29  2 wait until their time\n", self.rho(*arguments).out)
         self.assertEqual(3, self.rho("dir", "--json").json["count"])
+        for options in (("--timeout", "5"), ("--timeout=5",), ("--datadir", str(self.home), "-q")):
+            self.assertEqual((0, ROOT), ((printed := self.rho("dir", *options)).status, printed.out[:64]))
         self.process("wallet", {verbs.ROOT: directory.Root(ROOT, 1, "2026-11-29", 2524, "ab" * 8, 9, 0)})
         self.assertEqual(f"{ROOT}  1 record of 2026-11-29\n", self.rho("dir").out)
 
@@ -244,7 +246,8 @@ class DirTests(DirectoryCase):
             printed = self.rho("dir", word)
             self.assertEqual(0, printed.status)
             self.assertIn("lookup", printed.out)
-        self.assertEqual(2, self.rho("dir", "nonsense").status)
+        for wrong in (("nonsense",), ("--nonsense",), ("--timeout",)):
+            self.assertEqual(2, self.rho("dir", *wrong).status)
 
     def test_a_comparison_is_told_by_how_it_ended_and_so_does_the_command(self) -> None:
         ends = {
