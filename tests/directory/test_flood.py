@@ -176,6 +176,7 @@ class AskingTests(SynchronousTestCase):
             some.news(stranger, ids(1, 2), replica((1, 2)), 0.0)
             some.leave(stranger, 0.0)
         self.assertLessEqual(max(map(len, some._has.values())), 4)
+        self.assertEqual({ANN, BOB}, set(some._under_way))
         some.stored([made(1)], 1.0)
         some.tick(2.0)
         self.assertEqual([BOB], [peer for peer, _ in some.outgoing()])  # Ann has it, and that is not forgotten
