@@ -17,7 +17,7 @@ from twisted.internet import reactor  # noqa: TID251 - real sockets
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from rhotwist.cli import peers
+from rhotwist.cli import directory_process, peers
 from rhotwist.cli.directory_process import record_line
 from rhotwist.cli.qr import qr_lines
 from rhotwist.control import directory, picture, trouble, verbs
@@ -185,6 +185,25 @@ class BundleTests(DirectoryCase):
             self.assertIn("RHO-2610", printed.err)
         self.assertEqual([], asked)
         self.assertIn("RHO-2611", self.rho("bundle", "show", str(self.home / "absent")).err)
+
+    def test_a_text_as_long_as_it_may_be_is_handed_over(self) -> None:
+        asked = self.process("wallet", {verbs.BUNDLE_IMPORT: MERGED})
+        self.patch(directory_process, "TEXT_MOST", 20)
+        path = self.home / "text"
+        for size, status in ((20, 0), (21, 1)):
+            path.write_text("x" * size)
+            self.assertEqual([status] * 2, [self.rho("bundle", "import", str(path)).status,
+                                            self.rho("bundle", "import", stdin="x" * size).status])  # fmt: skip
+        self.assertEqual(2, len(asked))
+        printed = self.rho("bundle", "import", str(self.home / "absent"))
+        self.assertIn("No such file", printed.err)
+
+    def test_where_neither_process_runs_one_for_wallets_is_started(self) -> None:
+        def started(run: Any, patience: float) -> Any:
+            raise trouble.DIRECTORY_OUT(why="it would be started")
+
+        self.patch(directory_process, "wallet_process", started)
+        self.assertIn("it would be started", self.rho("dir").err)
 
     def test_hello_prints_a_bundle(self) -> None:
         self.process("wallet", {verbs.BUNDLE_HELLO: directory.BundleText(TEXT, 0)})
