@@ -354,7 +354,10 @@ class Replication:
         key = self._node.core.fingerprint_key(peer)
         path = self._node.core.path_to(peer, self._node.public)
         session = self._sessions.get(peer)
-        if key is None or path is None or (session and session.key == key and peer in self.neighbours):
+        if key is None or path is None:  # it is gone again, and if it was dialled that came to nothing
+            self.turn(lambda made, moment: made.failed(peer, moment))
+            return
+        if session and session.key == key and peer in self.neighbours:
             return
         self._sessions.setdefault(peer, _Session(key)).key = key
         place = self._finder.proven_path(path)
@@ -371,21 +374,19 @@ class Replication:
         self._node.admit(peer, False)
 
     def _heard(self, call: Call[Any]) -> None:
-        peer, body = call.peer, call.body
         if len(self._queue) < QUEUE_MOST:
-            self.meet(peer)
-            self.turn(lambda made, moment: made.heard(peer, body, moment))
+            self.meet(call.peer)
+            self.turn(lambda made, moment: made.heard(call.peer, call.body, moment))
 
     def _asked(self, call: Call[Any]) -> Deferred[Any]:
-        peer, body = call.peer, call.body
         if len(self._queue) >= QUEUE_MOST:
             raise Refused(core.BUSY, "not now")
         answer: Deferred[Any] = Deferred()
-        self.meet(peer)
+        self.meet(call.peer)
 
         def asked(made: Directory, moment: Moment) -> None:
             try:
-                reply = made.asked(peer, body, answer, moment)
+                reply = made.asked(call.peer, call.body, answer, moment)
             except StoreError:
                 answer.errback(Refused(core.BUSY, "not now"))
                 raise

@@ -670,6 +670,17 @@ class SessionTests(AmongCase):
         reply.callback(None)
         self.assertEqual((key(1).public,), self.core.peers.out)
 
+    def test_one_that_answers_and_closes_at_once_keeps_no_place(self) -> None:
+        self.start(peers_out=1)
+        self.here.keeper.give([node_record(1).encode()], PASTED)
+        self.pass_on(2.0)
+        self.node.pinged[0][2].callback(None)
+        self.assertEqual({}, self.core.peers._dialling)
+        self.pass_on(59.0)
+        self.assertEqual(1, len(self.node.pinged))
+        self.pass_on(3.0)
+        self.assertEqual(2, len(self.node.pinged))
+
     def test_one_that_does_not_answer_is_tried_again_after_a_minute_and_only_a_bug_is_logged(self) -> None:
         self.start(peers_out=1)
         self.here.keeper.give([node_record(1).encode()], PASTED)
