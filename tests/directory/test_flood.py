@@ -69,6 +69,22 @@ class TellingTests(SynchronousTestCase):
             self.assertEqual(beat, some.deadline())
             some.tick(beat)
 
+    def test_what_was_told_is_not_told_again(self) -> None:
+        some = flood(ANN)
+        for number, told in ((1, ids(1)), (2, ids(2))):
+            some.stored([made(number)], float(number))
+            some.tick(number + 0.5)
+            self.assertEqual([(ANN, News(ids=b"".join(told)))], some.outgoing())
+
+    def test_what_all_have_is_no_news_and_what_comes_late_moves_no_beat(self) -> None:
+        some = flood(ANN)
+        some.news(ANN, ids(1), replica((1,)), 10.0)
+        some.stored([made(1)], 10.1)
+        self.assertIsNone(some.deadline())
+        for mono in (10.2, 10.7):
+            some.stored([made(int(10 * mono))], mono)
+            self.assertEqual(10.5, some.deadline())
+
     def test_it_wants_to_be_woken_for_what_is_first(self) -> None:
         for beat, first in ((0.5, 10.5), (5.0, 11.0)):
             some = flood(ANN, BOB, news_beat=beat)
