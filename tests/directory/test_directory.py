@@ -35,8 +35,9 @@ from rhotwist.directory.messages import (
     SyncWalk,
     SyncWant,
 )
-from rhotwist.directory.peers import Connect
+from rhotwist.directory.peers import Connect, Known
 from rhotwist.directory.record import Record, withdraw
+from rhotwist.directory.step import Mark
 from rhotwist.errors import Refused
 from rhotwist.limits import Limits
 from rhotwist.testing.replicas import MemoryReplica
@@ -306,12 +307,88 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual([Leave(PEERS[0])], stage.work())
 
 
+class KnownTests(SynchronousTestCase):
+    def test_what_is_known_of_peers_outlives_a_restart_in_every_state(self) -> None:
+        kept = [
+            Known(PEERS[0], PLACES[0], 1.5, NOON, True, b"store--a", 7), Known(PEERS[1], PLACES[1], -1.0, NOON),
+        ]  # fmt: skip
+        stage = Stage()
+        stage.directory.load(kept)
+        self.assertEqual((1.5, -1.0), tuple(stage.directory.peers.score(peer, NOON) for peer in PEERS[:2]))
+        expected = [attrs.evolve(known, kept=False) for known in kept]
+        self.assertEqual(expected, stage.directory.state())
+        for peer, where in zip(PEERS[:2], PLACES, strict=False):
+            stage.directory.opened(peer, where, KEY, at(NOON))
+        self.assertEqual(expected, stage.directory.state())
+        self.assertEqual([Mark(b"store--a", 7), None], [one.mark for one in stage.directory._friends.values()])
+        hellos = {job.peer: job.request for job in stage.tick(1.0) if isinstance(job, Ask)}
+        self.assertEqual([(b"store--a", 7), (bytes(8), 0)],
+                         [(hellos[peer].store, hellos[peer].cursor) for peer in PEERS[:2]])  # type: ignore[attr-defined]
+
+    def test_one_that_goes_before_it_was_compared_with_keeps_its_cursor(self) -> None:
+        stage = Stage()
+        stage.directory.load([Known(PEERS[0], PLACES[0], 0.0, NOON, True, b"store--a", 7)])
+        stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON))
+        stage.directory.closed(PEERS[0], at(NOON))
+        self.assertEqual([7], [known.cursor for known in stage.directory.state()])
+
+    def test_of_those_that_went_so_many_cursors_are_kept_as_peers(self) -> None:
+        stage = Stage(limits=attrs.evolve(LIMITS, peers_tried=2))
+        for peer, where in zip(PEERS, PLACES, strict=True):
+            stage.directory.opened(peer, where, KEY, at(NOON))
+            stage.directory._friends[peer].mark = Mark(b"store--a", 1)
+            stage.directory.closed(peer, at(NOON))
+        self.assertEqual(PEERS[3:], list(stage.directory._marks))
+
+    def test_of_whom_there_was_nothing_to_remember_nothing_is(self) -> None:
+        stage = Stage(1)
+        stage.directory.closed(PEERS[0], at(NOON))
+        stage.directory.closed(PEERS[1], at(NOON))
+        self.assertEqual(({}, {}), (stage.directory._marks, stage.directory._friends))
+
+    def test_for_whom_there_is_no_room_is_left_and_no_peer(self) -> None:
+        stage = Stage(2, attrs.evolve(LIMITS, peers_in=1))
+        self.assertEqual([Leave(PEERS[1])], stage.work())
+        self.assertEqual(([PEERS[0]], (PEERS[0],)), ([*stage.directory._friends], stage.directory.flood.neighbours))
+
+    def test_the_first_comparison_is_at_a_random_time_of_the_next_second(self) -> None:
+        stage = Stage()
+        stage.directory._rng = lambda count: b"\x80".ljust(count, b"\0")
+        stage.tick(10.0)
+        stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON, 10.2))
+        self.assertEqual((10.7, 10.7), (stage.directory._friends[PEERS[0]].next, stage.directory.deadline()))
+        stage.directory.opened(PEERS[1], PLACES[1], KEY, at(NOON, 10.4))
+        self.assertEqual(10.7, stage.directory.deadline())
+        self.assertEqual([], stage.tick(10.6))
+        self.assertEqual([PEERS[0]], [job.peer for job in stage.tick(10.7) if isinstance(job, Ask)])
+
+    def test_another_session_has_another_key_also_where_nothing_is_under_way(self) -> None:
+        stage = Stage(1)
+        stage.directory.opened(PEERS[0], PLACES[0], b"o" * 32, at(NOON))
+        self.assertEqual(b"o" * 32, stage.directory._friends[PEERS[0]].key)
+
+
 class TimeTests(SynchronousTestCase):
+    def test_it_wants_to_be_woken_each_second_and_for_what_comes_first(self) -> None:
+        stage = Stage(1)
+        chosen: list[float] = []
+        choose = stage.directory.peers.choose
+        self.patch(stage.directory.peers, "choose", lambda mono, date: chosen.append(mono) or choose(mono, date))
+        for mono in (10.0, 10.5, 10.9, 11.0, 11.5):
+            stage.tick(mono)
+        self.assertEqual(([10.0, 11.0], 12.0), (chosen, stage.directory.deadline()))
+        stage.directory.publish([record(1).encode()], at(NOON, 11.2))
+        stage.work(11.2)
+        self.assertEqual(11.5, stage.directory.deadline())
+
     def test_a_day_begins_once(self) -> None:
         stage = Stage()
+        forgotten: list[int] = []
+        self.patch(stage.directory.admission, "forget", lambda: forgotten.append(1))
         tomorrow = at(NOON + 86_400, 1.0)
         stage.directory.tick(tomorrow)
         self.assertIn(Purge(TODAY + 1), stage.directory.jobs())
+        self.assertEqual([1], forgotten)
         stage.directory.tick(tomorrow._replace(mono=5.0))
         self.assertEqual([], [job for job in stage.directory.jobs() if isinstance(job, Purge)])
 

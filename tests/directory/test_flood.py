@@ -109,6 +109,19 @@ class TellingTests(SynchronousTestCase):
         some.tick(1.0)
         self.assertEqual([], some.outgoing())
 
+    def test_who_wants_one_record_is_told_of_those_beside_it(self) -> None:
+        first: dict[bytes, int] = {}
+        one, other = next(
+            (first[start], number) for number in range(10_000)
+            if first.setdefault(start := made(number).address[:1], number) != number
+        )  # fmt: skip
+        some = flood(ANN)
+        some.stored([made(one), made(other)], 0.0)
+        some.wanted(ANN, [made(one).address[:5]], replica((one, other)), 0.1)
+        some.outgoing()
+        some.tick(1.0)
+        self.assertEqual([(ANN, News(ids=news_id(made(other))))], some.outgoing())
+
     def test_nobody_but_neighbours_is_served_and_they_within_bounds(self) -> None:
         some, tree = flood(ANN, news_rate=1.0), replica((1,))
         some.wanted(BOB, [ids(1)[0][:5]], tree, 0.0)
@@ -142,6 +155,22 @@ class AskingTests(SynchronousTestCase):
         self.assertEqual(([], None), (self.asked(some), some.deadline()))
         some.news(ANN, ids(1), EMPTY, 3.0)
         self.assertEqual([(ANN, prefixes(1))], self.asked(some))
+
+    def test_each_record_is_waited_for_by_itself_and_one_is_asked_at_a_time(self) -> None:
+        some = flood(ANN, BOB, CAROL)
+        for peer in (ANN, BOB, CAROL):
+            some.news(peer, ids(1), EMPTY, 0.0)
+            some.news(peer, ids(2), EMPTY, 0.5)
+        some.outgoing()
+        some.tick(0.9)
+        self.assertEqual([], self.asked(some))
+        some.tick(1.0)
+        self.assertEqual([(BOB, prefixes(1))], self.asked(some))
+        self.assertEqual({ANN: 1, BOB: 1, CAROL: 0}, some._under_way)
+        some.tick(1.5)
+        self.assertEqual([(BOB, prefixes(2))], self.asked(some))
+        some.came(CAROL, [made(1), made(2)])
+        self.assertEqual({ANN: 0, BOB: 0, CAROL: 0}, some._under_way)
 
     def test_one_who_leaves_is_replaced_at_once(self) -> None:
         some = flood(ANN, BOB)

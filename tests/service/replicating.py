@@ -76,6 +76,8 @@ class FakeNode:
         self.sessions: dict[bytes, tuple[bytes, Path]] = {}
         #: Peers whose sessions are over, and how what they are asked fails.
         self.gone: dict[bytes, Exception] = {}
+        #: Peers to whom nothing can be mentioned.
+        self.mute: set[bytes] = set()
         self.asked: list[Asked] = []
         self.pinged: list[tuple[Any, float, Deferred[Any]]] = []
         self.mentioned: list[tuple[bytes, Any]] = []
@@ -104,7 +106,7 @@ class FakeNode:
 
     def mention(self, peer: bytes, body: Schema, moment: Any) -> bool:
         """Say something small."""
-        if peer in self.gone:
+        if peer in self.gone or peer in self.mute:
             return False
         self.mentioned.append((peer, body))
         return True

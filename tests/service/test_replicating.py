@@ -500,7 +500,7 @@ class AskingTests(AmongCase):
     def test_who_cannot_be_mentioned_to_is_no_peer_any_more(self) -> None:
         self.start()
         peer, other = self.meet(1), self.meet(2)
-        self.node.gone[peer] = SessionLost("over")
+        self.node.mute.add(peer)
         self.here.keeper.give([node_record(3).encode()], PASTED)
         self.pass_on(0.6)
         self.assertEqual((other,), self.others.neighbours)
@@ -714,6 +714,14 @@ class SessionTests(AmongCase):
             self.assertEqual(pinged, len(self.node.pinged))
             self.others.turn(lambda made, moment: None)
             self.assertEqual(number == 2, key(number).public in self.core.peers._dialling)
+
+    def test_private_addresses_are_tried_again_at_once_in_a_private_net_alone(self) -> None:
+        for private, tried in ((True, 2), (False, 1)):
+            self.node = FakeNode()
+            self.start(home=self.home(0, ALONE, private=private))
+            for _ in range(2):
+                self.others._connect(Connect(key(1).public, at_ip("udp", "10.0.1.1", 1).encode()))
+            self.assertEqual(tried, len(self.node.pinged))
 
     def test_who_behaved_badly_is_left_and_nothing_is_kept_of_it(self) -> None:
         self.start()
