@@ -83,9 +83,9 @@ def run() -> Iterator[dict[str, object]]:
             raise RuntimeError("the roots differ")
         yield from _starts(ours)
         yield from _beside_junk(_Kept(folder, "junk", cells=8_192), source)
-    for workers in (1, 2):
-        for kind in ("new", "known"):
-            yield from _ingest(workers, kind)
+    for way in ("bundle", "network"):
+        for bits in (0, 1):
+            yield from _ingest(way, bits)
 
 
 def _writes(rivals: Sequence[_Kept], source: random.Random) -> Iterator[dict[str, object]]:
@@ -149,15 +149,15 @@ def _looked_up(connection: sqlite3.Connection, addresses: Sequence[bytes]) -> fl
     return sorted(took)[len(took) * 99 // 100]
 
 
-def _ingest(workers: int, kind: str) -> Iterator[dict[str, object]]:
-    """A bundle into a node, on a reactor of its own."""
-    command = [sys.executable, "-m", "benchmarks.sides.ingest", str(LOAD), str(workers), kind]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+def _ingest(way: str, bits: int) -> Iterator[dict[str, object]]:
+    """Records into a node that has none, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.sides.ingest", str(LOAD), way, str(bits)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    told = json.loads(lines[-1])
     if told["records"] != LOAD:
         raise RuntimeError(f"{told['records']} records of {LOAD} arrived")
-    checked = "signature and work" if kind == "new" else "signature alone"
-    what = f"bundle read, admitted, verified ({checked}) by {workers} process{'es' * (workers > 1)}, stored: a record"
-    yield _line(what, 1e6 * told["seconds"] / LOAD, 100.0, "bound")
+    what = f"{LOAD:,} from {'a bundle' if way == 'bundle' else 'a peer'}, signature{' and work' * bits} checked"
+    yield _line(what + ", stored: a record", 1e6 * told["seconds"] / LOAD, 100.0, "bound")
     yield _line("the same: how late the reactor is, p99", 1e3 * told["lag"], 20.0, "bound", "ms")
 
 

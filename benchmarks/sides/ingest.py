@@ -1,117 +1,165 @@
-"""A node's way of records from a bundle to the disk, on the reactor as in a node; prints what it took as JSON.
+"""A node that takes records in, by the way that its users have; prints what it took as JSON.
 
-Arguments: how many records, how many verifying processes, and ``new`` or ``known``: whether the keys come for the first
-time, so that their work is checked, or stand there already, so that their signatures alone are. Text is read in one go,
-as a paste is; then batches of 300 go through admission, a process and the writer, some under way at a time, while a
-delayed call every 5 ms measures how late it comes.
+Arguments: how many records, ``bundle`` or ``network``, and how many bits of work are asked for. 0: signatures alone
+are checked; 1: work too, and a check costs the same for any number of bits. A bundle is a file, as for ``rho bundle
+import``; over the network an empty node compares itself with a full one in a process of its own, by sealed sessions on
+the loopback address. Meanwhile a delayed call every 5 ms measures how late it comes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor as the_reactor
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
-from twisted.internet.threads import deferToThread
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import deferLater, react
 
-from rhotwist.directory import bundle
-from rhotwist.directory.admission import Admission
+from rhotwist.control.directory import BundleFile
+from rhotwist.directory import bundle, validity
 from rhotwist.directory.endpoints import at_ip
 from rhotwist.directory.record import make_record
-from rhotwist.directory.waiting import Origin, Source
+from rhotwist.directory.work import search
 from rhotwist.keys.pair import SeedKey
-from rhotwist.limits import Limits
-from rhotwist.moment import EPOCH_2020, Moment
-from rhotwist.service.verifier import Verifier
-from rhotwist.store.database import Database
-from rhotwist.store.directory import KIND, Directory
-from rhotwist.store.replica import Replica
+from rhotwist.net.clock import make_monotonic, now
+from rhotwist.service.claim import claim
+from rhotwist.service.node import NodeService
+from rhotwist.service.options import Options, settings
+from rhotwist.service.tap import keep_loaded
 
-reactor: Any = the_reactor
-BATCH = 300
 EVERY = 0.005
-DATE = 160_000_000
+PATIENCE = 120.0
 
 
-class Ingest:
-    """One run."""
-
-    def __init__(self, folder: str, count: int, workers: int, kind: str) -> None:
-        self._workers = workers
-        self._before = [_record(number, DATE - 120) for number in range(count)] if kind == "known" else []
-        self._limits = Limits(directory_work=0)  # asked for or not, the work of each record is computed
-        self._text = bundle.write(bundle.Bundle(records=tuple(_record(number, DATE - 60) for number in range(count))))
-        self._database = Database(Path(folder) / "machine.db", KIND, durable=False)
-        self.directory = Directory(self._database, Replica(os.urandom))
-        self._admission = Admission(self._limits, os.urandom)
-        self._verifier = Verifier(self._limits.directory_work, workers)
-        self._lags: list[float] = []
-
-    @inlineCallbacks
-    def run(self) -> Generator[Any, Any, None]:
-        """Read, admit, verify, store; then print."""
-        yield _later(self._verifier.judge([]))  # the process is up
-        self._left = self._before
-        yield self._flow()
-        start, cpu = time.perf_counter(), time.process_time()
-        pasted = yield deferToThread(bundle.read, self._text)
-        read = time.perf_counter()
-        self._tick(time.perf_counter())
-        self._left = list(pasted.records)
-        yield DeferredList([self._flow() for _ in range(2 + self._workers)], fireOnOneErrback=True)
-        took, busy = time.perf_counter() - start, time.process_time() - cpu
-        lags = sorted(self._lags)
-        print(json.dumps({
-            "records": self.directory.count(), "seconds": took, "read": read - start, "cpu": busy,
-            "lag": lags[len(lags) * 99 // 100], "worst": lags[-1],
-        }))  # fmt: skip
-        self._verifier.close()
-        self.directory.close()
-        self._database.close()
-        reactor.stop()
-
-    @inlineCallbacks
-    def _flow(self) -> Generator[Any, Any, None]:
-        source = Source(Origin.ASKED, bytes(32))
-        while self._left:
-            chunk, self._left = self._left[:BATCH], self._left[BATCH:]
-            batch = self._admission.take(chunk, source, self.directory, _moment())
-            verdicts = yield _later(self._verifier.judge(batch.checks))
-            settled = self._admission.settle(batch, verdicts, self.directory, _moment())
-            yield _later(self.directory.apply(settled.puts, settled.removed))
-
-    def _tick(self, due: float) -> None:
-        now = time.perf_counter()
-        self._lags.append(now - due)
-        reactor.callLater(EVERY, self._tick, now + EVERY)
-
-
-def _later(future: Any) -> Deferred[Any]:
-    """A Deferred that fires in the reactor's thread."""
-    made: Deferred[Any] = Deferred()
-    future.add_done_callback(lambda done: reactor.callFromThread(lambda: made.callback(done.result())))
+def start(reactor: Any, home: Path, bits: int, *arguments: str) -> NodeService:
+    """A node in this process, as its command line would start it."""
+    options = Options()
+    options.parseOptions(["--listen", "127.0.0.1:0", "--private-net", *arguments])
+    told = {"RHO_HOME": str(home), "RHO_LIMITS_DIRECTORY_WORK": str(bits)}
+    make_monotonic(reactor)
+    made = NodeService(claim(settings(options, told, home)), reactor)
+    made.startService()
     return made
 
 
-def _moment() -> Moment:
-    return Moment(time.monotonic(), EPOCH_2020 + DATE)
+def write(path: Path, count: int, bits: int) -> None:
+    """A bundle of so many new keys' records."""
+    issued = now().date - 3_600
+    records = []
+    for number in range(count):
+        place = at_ip("udp", f"8.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7460)
+        made = make_record(SeedKey(number.to_bytes(32, "big")), issued, [place])
+        found = search(validity.quarter_of(validity.epoch_of(made.issued)), made.address, bits)
+        records.append(made.with_nonce(next(filter(None, found))).encode())
+    path.write_text(bundle.write(bundle.Bundle(records=tuple(records))), encoding="ascii")
 
 
-def _record(number: int, issued: int) -> bytes:
-    key = SeedKey(number.to_bytes(32, "big"))
-    place = at_ip("udp", f"8.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7460)
-    return make_record(key, issued, [place]).encode()
+class Lateness:
+    """How late a delayed call comes, in seconds."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self.found: list[float] = []
+        self._call: Any = None
+
+    def begin(self) -> None:
+        """From now on."""
+        self._wait(time.perf_counter())
+
+    def end(self) -> list[float]:
+        """Sorted."""
+        self._call.cancel()
+        return sorted(self.found)
+
+    def _wait(self, mono: float) -> None:
+        self._call = self._reactor.callLater(EVERY, self._due, mono + EVERY)
+
+    def _due(self, due: float) -> None:
+        mono = time.perf_counter()
+        self.found.append(mono - due)
+        self._wait(mono)
+
+
+async def measure(reactor: Any, count: str, way: str, bits: str) -> None:
+    """One run."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        with _told(home / "giver", count, bits) if way == "network" else _written(home, count, bits) as given:
+            node = start(reactor, home / "taker", int(bits), *(("--peer", given) if way == "network" else ()))
+            await _opened(reactor, node)
+            lateness = Lateness(reactor)
+            lateness.begin()
+            began, cpu = time.perf_counter(), time.process_time()
+            if way == "bundle":
+                await node.bundles.take(BundleFile(given))
+            else:
+                while not node.directory.store.count():
+                    began, cpu = time.perf_counter(), time.process_time()
+                    await deferLater(reactor, 0.001)
+                while node.directory.store.state.count < int(count) and time.perf_counter() < began + PATIENCE:
+                    await deferLater(reactor, 0.01)
+            took, busy = time.perf_counter() - began, time.process_time() - cpu
+            lags = lateness.end()
+            stood = node.directory.store.state.count
+            await node.stopService()
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(json.dumps({
+            "records": stood, "seconds": took, "cpu": busy, "others": usage.ru_utime + usage.ru_stime,
+            "lag": lags[len(lags) * 99 // 100], "worst": lags[-1],
+        }))  # fmt: skip
+
+
+async def give(reactor: Any, folder: str, count: str, bits: str) -> None:
+    """A node that has all of them; it tells where it is, and ends with its stdin."""
+    home = Path(folder)
+    with _written(home, count, bits) as path:
+        node = start(reactor, home, int(bits))
+        await _opened(reactor, node)
+        await node.bundles.take(BundleFile(path))
+    print(node.node.address, flush=True)
+    ended: Deferred[bytes] = Deferred()
+    reactor.callInThread(lambda: reactor.callFromThread(ended.callback, sys.stdin.buffer.read()))
+    await ended
+    await node.stopService()
+
+
+async def _opened(reactor: Any, node: NodeService) -> None:
+    """Its directory and its worker are there."""
+    await node.directory.ask(lambda view: None)
+    await deferLater(reactor, 1.0)
+    keep_loaded()
+
+
+@contextmanager
+def _written(home: Path, count: str, bits: str) -> Iterator[str]:
+    path = home / "bundle.txt"
+    home.mkdir(mode=0o700, exist_ok=True)
+    write(path, int(count), int(bits))
+    yield str(path)
+
+
+@contextmanager
+def _told(home: Path, count: str, bits: str) -> Iterator[str]:
+    """Where another process with all of the records is."""
+    command = [sys.executable, "-m", "benchmarks.sides.ingest", "give", str(home), count, bits]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes) as process:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("no pipes")
+        lines = iter(process.stdout.readline, "")
+        yield next(line.strip() for line in lines if line.startswith("rho1") and "@" in line)
+        process.stdin.close()
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        ingest = Ingest(name, int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
-        reactor.callWhenRunning(ingest.run)
-        reactor.run()
+    kind, *rest = sys.argv[1:]
+    work = give if kind == "give" else measure
+    react(lambda reactor: ensureDeferred(work(reactor, *(rest if kind == "give" else (kind, *rest)))))

@@ -44,6 +44,6 @@ def _verdict(check: Check, bits: int) -> int:
         return BAD_KEY
     if not verify(check.public, check.message, check.signature):
         return BAD_SIGNATURE
-    if check.work is not None and work.bits_of(*check.work) < bits:
+    if bits and check.work is not None and work.bits_of(*check.work) < bits:
         return BAD_WORK
     return GOOD

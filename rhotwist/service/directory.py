@@ -7,12 +7,12 @@ nobody.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,6 +20,7 @@ from rhotwist.control import trouble
 from rhotwist.directory.admission import Admission, Batch, Put, Settled
 from rhotwist.directory.checks import Check, judge
 from rhotwist.directory.merge import beats
+from rhotwist.directory.pending import Pending
 from rhotwist.directory.validity import epoch_of
 from rhotwist.directory.waiting import Source
 from rhotwist.errors import DamagedStore, StoreError
@@ -36,6 +37,8 @@ Judge = Callable[[tuple[Check, ...]], Deferred[bytes]]
 """Gives a byte for each check, as ``directory.checks.judge`` does, from wherever it is worked out."""
 SLICE = 300
 """Records looked at between two turns of the reactor: about 10 ms."""
+AHEAD = 4
+"""Slices that may be with those who check: two for each of two processes."""
 LOOK = 1.0  # seconds between two looks at what is due
 
 
@@ -190,7 +193,8 @@ class DirectoryKeeper:
         moment = self.moment
         deadline = self.admission.deadline()
         if deadline is not None and deadline <= moment.mono:
-            settled = await self._settled(self.admission.due(self.store, moment))
+            batch = self.admission.due(self.store, moment)
+            settled = await self._settled(batch, self._verdicts(batch), Pending(self.store))
             await self._applied(settled.puts, settled.removed)
             self.kept(tuple(put for put in settled.puts if not put.local))
 
@@ -206,33 +210,21 @@ class DirectoryKeeper:
     async def _give(self, encoded: Sequence[bytes], source: Source) -> Outcome:
         outcome = Outcome(total=len(encoded))
         self._meanwhile.clear()
-        best: dict[tuple[bytes, bool], Put] = {}
-        removed: dict[bytes, None] = {}
-        for start in range(0, len(encoded), SLICE):
-            if start:
-                await self._world.later(0)
-            batch = self.admission.take(encoded[start : start + SLICE], source, self.store, self.moment)
-            settled = await self._settled(batch)
-            for part in (batch, settled):
+        pending = Pending(self.store)
+        try:
+            async for part in self._looked_at(encoded, source, pending):
                 outcome.known += part.duplicates
                 outcome.held += part.held
                 outcome.refused += part.refused
-            for put in settled.puts:
-                place = put.address, put.local
-                other = best.get(place)
-                if other is None or beats(put.record.issued, put.record.hash, (other.record.issued, other.record.hash)):
-                    best[place] = put
-            removed.update(dict.fromkeys(settled.removed))
-        puts = tuple(put for put in best.values() if put.address not in self._meanwhile or self._stands(put))
+        except BaseException:
+            self.admission.forget()  # what was settled does not come
+            raise
+        puts = tuple(put for put in pending.puts if put.address not in self._meanwhile or self._stands(put))
         outcome.known += outcome.refused.pop("old", 0)
-        held = self.store.standing([put.address for put in puts[:SLICE]])
-        if len(puts) > SLICE:  # nothing may come between looking at few and writing them down
-            rest = puts[SLICE:]
-            held = [*held, *await self._world.in_thread(lambda: self.store.standing([put.address for put in rest]))]
-        outcome.newer = len(held) - held.count(None)
+        outcome.newer = sum(map(pending.newer, puts))
         outcome.new = len(puts) - outcome.newer
         outcome.local = sum(put.local for put in puts)
-        await self._applied(puts, tuple(removed))
+        await self._applied(puts, pending.removed)
         shared = tuple(put for put in puts if not put.local)
         for start in range(0, len(shared), SLICE):
             if start:
@@ -240,14 +232,41 @@ class DirectoryKeeper:
             self.kept(shared[start : start + SLICE])
         return outcome
 
+    async def _looked_at(
+        self, encoded: Sequence[bytes], source: Source, pending: Pending
+    ) -> AsyncIterator[Batch | Settled]:
+        """What becomes of records, a slice at a time; some slices are ahead of the one that is settled, so that those
+        who check have work while we look.
+        """
+        ahead: deque[tuple[Batch, Deferred[bytes]]] = deque()
+        try:
+            for start in range(0, len(encoded), SLICE):
+                if start:
+                    await self._world.later(0)
+                batch = self.admission.take(encoded[start : start + SLICE], source, pending, self.moment)
+                yield batch
+                ahead.append((batch, self._verdicts(batch)))
+                if len(ahead) > AHEAD:
+                    yield await self._settled(*ahead.popleft(), pending)
+            while ahead:
+                yield await self._settled(*ahead.popleft(), pending)
+        finally:
+            for _, verdicts in ahead:
+                verdicts.addErrback(lambda _: None)
+                verdicts.cancel()
+
     def _stands(self, put: Put) -> bool:
         """Whether a record still beats what stands: others were put while its batch was looked at."""
         [held] = self.store.standing([put.address])
         return put.local or held is None or beats(put.record.issued, put.record.hash, held[:2])
 
-    async def _settled(self, batch: Batch) -> Settled:
-        verdicts = await self.judge(batch.checks) if batch.checks else b""
-        return self.admission.settle(batch, verdicts, self.store, self.moment)
+    def _verdicts(self, batch: Batch) -> Deferred[bytes]:
+        return self.judge(batch.checks) if batch.checks else succeed(b"")
+
+    async def _settled(self, batch: Batch, verdicts: Deferred[bytes], pending: Pending) -> Settled:
+        settled = self.admission.settle(batch, await verdicts, pending, self.moment)
+        pending.add(settled)
+        return settled
 
     async def _applied(self, puts: Sequence[Put], removed: Sequence[bytes]) -> None:
         if not puts and not removed:

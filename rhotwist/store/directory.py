@@ -11,8 +11,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import attrs
 
@@ -31,7 +31,6 @@ Made = TypeVar("Made", State, Rebuilt)
 KIND = "machine"
 """The kind of database that holds it."""
 
-_STANDS = "SELECT 1 FROM leaf WHERE address = ?"
 _SINCE = "SELECT seq, body, proof FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 _SEQ = "SELECT coalesce(max(seq), 0) FROM step"
 
@@ -185,7 +184,10 @@ class Directory:
 
     def standing(self, addresses: Sequence[bytes]) -> Sequence[Standing | None]:
         """What stands at each of these addresses; nothing where it is damaged, so that a whole copy is welcome."""
-        return self._database.read(lambda connection: [self._standing(connection, address) for address in addresses])
+        ahead = self._ahead
+        asked = [address for address in addresses if address not in ahead]
+        found = self._database.read(lambda connection: _standing(records.each(connection, records.RECORDS, asked)))
+        return [ahead[address][1] if address in ahead else found.get(address) for address in addresses]
 
     def count(self) -> int:
         """How many addresses are in the tree, pinned ones aside."""
@@ -204,16 +206,6 @@ class Directory:
     def pinned(self, address: bytes) -> bool:
         """Whether an address is pinned."""
         return address in self._state.pins
-
-    def _standing(self, connection: sqlite3.Connection, address: bytes) -> Standing | None:
-        ahead = self._ahead.get(address)
-        if ahead is not None:
-            return ahead[1]
-        try:
-            record = records.in_tree(connection, address)
-        except DamagedStore:
-            return None
-        return None if record is None else Standing(record.issued, record.hash, record.nonce)
 
     # --- what changes
 
@@ -285,13 +277,22 @@ class Directory:
 
     def _growth(self, connection: sqlite3.Connection, ahead: dict[bytes, Standing | None]) -> int:
         """By how many addresses, pinned ones aside, the tree will have more."""
-        more = 0
-        for address, standing in ahead.items():
-            if not self.pinned(address):
-                held = self._ahead.get(address)
-                stands = connection.execute(_STANDS, (address,)).fetchone() if held is None else held[1]
-                more += (standing is not None) - (stands is not None)
-        return more
+        pins, before = self._state.pins, self._ahead
+        counted = [address for address in ahead if address not in pins]
+        asked = [address for address in counted if address not in before]
+        stand = sum(1 for _ in records.each(connection, records.LEAVES, asked))
+        stand += sum(1 for address in counted if address in before and before[address][1] is not None)
+        return sum(1 for address in counted if ahead[address] is not None) - stand
+
+
+def _standing(rows: Iterable[Sequence[Any]]) -> dict[bytes, Standing]:
+    """What stands by address; nothing of what is damaged."""
+    found = {}
+    for row in rows:
+        with suppress(DamagedStore):
+            record = records.standing(row)
+            found[record.address] = Standing(record.issued, record.hash, record.nonce)
+    return found
 
 
 def _state(made: State | Rebuilt) -> State:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from rhotwist.directory.record import Record, read_layout
 from rhotwist.directory.validity import DAY
@@ -19,7 +20,13 @@ SUM = 4
 #: The columns body and proof.
 Row = Sequence[bytes]
 
-_IN_TREE = """SELECT body, proof, hash FROM leaf LEFT JOIN record USING (seq) WHERE address = ?"""
+AT_ONCE, FEW = 100, 10
+"""Addresses that one statement asks for: 1 µs each instead of 4; fewer than FEW are asked for one by one."""
+#: Leaves, and leaves with their records, of any addresses.
+LEAVES = "SELECT address, hash, seq FROM leaf WHERE address IN ({})"
+RECORDS = "SELECT address, body, proof, hash FROM leaf LEFT JOIN record USING (seq) WHERE address IN ({})"
+
+_IN_TREE = RECORDS.format("?")
 _LOCAL = "SELECT body, proof FROM local WHERE address = ?"
 _KEEP = "INSERT OR REPLACE INTO local (address, body, proof) VALUES (?, ?, ?)"
 _IN_ORDER = "SELECT seq, body, proof FROM record ORDER BY seq"
@@ -62,12 +69,26 @@ def day_of(record: Record) -> int:
 def in_tree(connection: sqlite3.Connection, address: bytes) -> Record | None:
     """The record of the tree at an address, if there is one. Raises DamagedStore if it is not what the leaf says."""
     row = connection.execute(_IN_TREE, (address,)).fetchone()
-    if row is None:
-        return None
-    record = read(row[:2])
-    if record is None or record.address != address or record.leaf != row[2]:
+    return None if row is None else standing(row)
+
+
+def standing(row: Sequence[Any]) -> Record:
+    """The record of a row of RECORDS. Raises DamagedStore if it is not what the leaf says."""
+    address, body, proof, leaf = row
+    record = read((body, proof))
+    if record is None or record.address != address or record.leaf != leaf:
         raise DamagedStore(f"the record at {address.hex()} is damaged")
     return record
+
+
+def each(connection: sqlite3.Connection, what: str, addresses: Sequence[bytes]) -> Iterator[Sequence[Any]]:
+    """The rows of LEAVES or RECORDS at those of these addresses that are in the tree, in any order."""
+    step = AT_ONCE if len(addresses) >= FEW else 1
+    sql = what.format(",".join("?" * step))
+    for at in range(0, len(addresses), step):
+        some = list(addresses[at : at + step])
+        some += some[-1:] * (step - len(some))  # always as many, so that SQLite compiles it once
+        yield from connection.execute(sql, some)
 
 
 def beside(connection: sqlite3.Connection, address: bytes) -> Record | None:

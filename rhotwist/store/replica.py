@@ -29,7 +29,6 @@ from rhotwist.tree.sketch import CELLS_MOST, Cells, Sketch, sketch_id
 STORE_ID = 8
 """Bytes of a journal's name."""
 
-_LEAF = "SELECT hash, seq FROM leaf WHERE address = ?"
 _ADD_RECORD = "INSERT INTO record (seq, body, proof) VALUES (?, ?, ?)"
 _PUT_LEAF = "INSERT OR REPLACE INTO leaf (address, hash, seq, day) VALUES (?, ?, ?, ?)"
 _EXPIRED = "SELECT address, hash, seq FROM leaf WHERE day <= ? ORDER BY address"
@@ -135,11 +134,9 @@ class Replica:
             return self.state
         self._moving = True
         came, went, numbers = [], [], []
-        for address in touched:
-            row = connection.execute(_LEAF, (address,)).fetchone()
-            if row is not None:
-                went.append(sketch_id(address, row[0]))
-                numbers.append((row[1],))
+        for address, leaf, number in records.each(connection, records.LEAVES, touched):
+            went.append(sketch_id(address, leaf))
+            numbers.append((number,))
         gone = [(address,) for address in touched if address not in shared]
         seq = self.state.seq
         added = {put.address: seq + at for at, put in enumerate(shared.values(), 1)}
@@ -343,4 +340,4 @@ def _pins(connection: sqlite3.Connection) -> frozenset[bytes]:
 
 def _pinned(connection: sqlite3.Connection, pins: frozenset[bytes]) -> int:
     """How many of the pinned addresses are in the tree."""
-    return sum(connection.execute(_LEAF, (address,)).fetchone() is not None for address in pins)
+    return sum(1 for _ in records.each(connection, records.LEAVES, tuple(pins)))

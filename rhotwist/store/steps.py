@@ -1,6 +1,6 @@
 """What each transaction did to the directory as a whole, so that a start reads little and believes nothing.
 
-The sketch is 106 kB, too much to be written with each record. So it is written once in thousands of records; in between
+The sketch is 82 kB, too much to be written with each record. So it is written once in thousands of records; in between
 each transaction leaves a step: how many leaves there are now, their root, and which ids came into the sketch and went.
 Each step's sum covers the one before, and the meta row's covers the first: what is lost or changed on the disk shows.
 """
@@ -17,7 +17,7 @@ from rhotwist.errors import BadPacket, DamagedStore
 from rhotwist.tree.sketch import ID, Cells, Sketch, read_cells
 
 FOLD = 4_096
-"""Ids in steps before the sketch is written whole: 26 bytes of it an id, and 20 ms at a start."""
+"""Ids in steps before the sketch is written whole: 20 bytes of it an id, and 20 ms at a start."""
 SUM = 8
 
 _PUT = "INSERT INTO step (seq, count, root, came, ids, sum) VALUES (?, ?, ?, ?, ?, ?)"
@@ -75,7 +75,7 @@ def fold(connection: sqlite3.Connection, meta: Meta, step: Step, sketch: Sketch 
 def load(connection: sqlite3.Connection) -> tuple[Meta, Step, Cells | None, list[bytes], list[bytes]] | None:
     """The directory as it was left: meta row, last step, cells and the ids that came and went since; None of a new one.
 
-    Raises DamagedStore where the sums do not hold.
+    Cells are None where there are none or none that can be read. Raises DamagedStore where the sums do not hold.
     """
     meta = connection.execute(_META).fetchone()
     rows = connection.execute(_STEPS).fetchall()
@@ -94,9 +94,12 @@ def load(connection: sqlite3.Connection) -> tuple[Meta, Step, Cells | None, list
             went += found[coming:]
         if meta is None or not rows or _sum(*meta[:4], rows[0][5]) != meta[4]:
             raise DamagedStore("the meta row of the directory is damaged")
-        cells = read_cells(meta[3]) if meta[3] else None
-    except (TypeError, BadPacket):
+    except TypeError:
         raise DamagedStore("the steps of the directory are damaged") from None
+    try:
+        cells = read_cells(meta[3]) if meta[3] else None
+    except BadPacket:
+        cells = None  # the sums hold, so another version wrote it, with cells of another size
     seq, count, root = rows[-1][:3]
     return Meta(*meta[:3]), Step(seq, count, root, before), cells, came, went
 

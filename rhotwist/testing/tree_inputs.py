@@ -60,7 +60,8 @@ def _sketches() -> list[bytes]:
     found = []
     for size, count in ((1, 1), (1, 3), (20, 2), (20, 30), (88, 40)):
         made = sketch.Sketch(size)
-        made.change([Random(n).randbytes(8) for n in range(count)], [Random(-1 - n).randbytes(8) for n in range(count)])
+        ours, theirs = ([Random(sign * n).randbytes(sketch.ID) for n in range(1, count + 1)] for sign in (1, 1_000))
+        made.change(ours, theirs)
         found.append(made.first(size).encode())
     return found
 

@@ -7,13 +7,14 @@ from random import Random
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.directory.messages import MENTIONS, NEWS, REQUESTS, SyncHello, filled, pack_pieces, read_pieces
+from rhotwist.directory.messages import CELLS, MENTIONS, NEWS, REQUESTS, SyncHello, filled, pack_pieces, read_pieces
 from rhotwist.directory.parts import CUT, DEEPEST, LEAVES, WHOLE, Comparison, Entry, Part, read_parts
 from rhotwist.errors import BadPacket
 from rhotwist.limits import Limits
 from rhotwist.link import messages as link_messages
 from rhotwist.service import messages as service_messages
 from rhotwist.testing.parsers import schemas
+from rhotwist.tree.sketch import CELL
 from rhotwist.wire.schema import Vocabulary
 from tests.directory.comparing import KEY, made, replica
 
@@ -102,6 +103,6 @@ class SchemaTests(SynchronousTestCase):
             vocabulary.add(getattr(schema, "reply", schema))
 
     def test_a_hello_and_every_mention_fit_one_small_packet(self) -> None:
-        hello = SyncHello(epoch=1, count=1, root=bytes(32), store=bytes(8), cursor=0, cells=bytes(13 * 80))
+        hello = SyncHello(epoch=1, count=1, root=bytes(32), store=bytes(8), cursor=0, cells=bytes(CELL * CELLS))
         self.assertLessEqual(len(hello.encode()), Limits().body_max)
         self.assertLessEqual(NEWS + 2, Limits().body_max)

@@ -28,7 +28,7 @@ from rhotwist.directory.step import Ending, Mark, Stage
 from rhotwist.directory.sync import _MOVES, Sync
 from rhotwist.testing import SeededTestCase
 from rhotwist.testing.replicas import MemoryReplica
-from rhotwist.tree.sketch import Cells, Sketch, sketch_id
+from rhotwist.tree.sketch import CELL, Cells, Sketch, sketch_id
 from rhotwist.wire.schema import Request, Schema
 from tests.directory.comparing import KEY, SAME, Run, compare, made, pair, replica, serve
 from tests.directory.support import NOON
@@ -53,15 +53,15 @@ class EqualTests(SynchronousTestCase):
     def test_forty_differences_are_told_in_one_packet_each_way(self) -> None:
         run = self.claim_equal(*pair(20, 20))
         self.assertEqual(["SyncHello", "SyncGive"], run.kinds)
-        self.assertEqual((1_098, 20), (len(run.requests[0].encode()), run.sync.new))
-        self.assertLessEqual(run.size, 1_400)
+        self.assertEqual((818, 20), (len(run.requests[0].encode()), run.sync.new))
+        self.assertLessEqual(run.size, 1_100)
 
     def test_an_update_is_two_differences(self) -> None:
         run = self.claim_equal(*pair(0, 0, 15))
         self.assertEqual((["SyncHello", "SyncGive"], 15), (run.kinds, run.sync.new))
 
     def test_hundreds_take_a_larger_sketch_and_few_bytes_each(self) -> None:
-        for differences, most in ((100, 46), (1_000, 30)):
+        for differences, most in ((100, 40), (1_000, 23)):
             run = self.claim_equal(*pair(differences // 2, differences // 2))
             self.assertLessEqual(run.size / differences, most)
             self.assertLessEqual(len(run.requests), 4)
@@ -72,7 +72,7 @@ class EqualTests(SynchronousTestCase):
 
             def peer(tree: MemoryReplica, request: Request[Schema], cells: int = cells) -> Schema:
                 reply = serve(tree, request)
-                return attrs.evolve(reply, cells=reply.cells[: 13 * cells]) if told(reply, Kind.CELLS) else reply
+                return attrs.evolve(reply, cells=reply.cells[: CELL * cells]) if told(reply, Kind.CELLS) else reply
 
             run = self.claim_equal(*pair(50, 50), peer=peer)
             self.assertEqual("SyncMore", run.kinds[1])

@@ -7,8 +7,11 @@ import itertools
 from nacl import bindings
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.directory import work
+from rhotwist.directory.checks import GOOD, Check, judge
 from rhotwist.directory.work import bits_of, search
 from rhotwist.errors import LocalError
+from tests.directory.support import record
 
 ADDRESS = bytes(range(32))
 
@@ -50,3 +53,9 @@ class WorkTests(SynchronousTestCase):
         self.assertEqual([None, None], list(itertools.islice(search(5, ADDRESS, 128, tries=2), 2)))
         self.assertRaises(LocalError, next, search(5, ADDRESS, 129))
         self.assertRaises(LocalError, next, search(5, ADDRESS, -1))
+
+    def test_where_none_is_asked_for_none_is_worked_out(self) -> None:
+        self.patch(work, "bits_of", None)
+        made = record(1)
+        check = Check(made.key, made.signed, made.signature, (), (5, made.address, bytes(8)))
+        self.assertEqual(bytes((GOOD,)), judge([check], 0))

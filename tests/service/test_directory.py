@@ -14,10 +14,10 @@ from rhotwist.directory.record import withdraw
 from rhotwist.directory.validity import DAY
 from rhotwist.errors import DamagedStore, DiskFull, OperatorError
 from rhotwist.limits import Limits
-from rhotwist.service.directory import LOOK, SLICE, DirectoryKeeper
+from rhotwist.service.directory import AHEAD, LOOK, SLICE, DirectoryKeeper
 from rhotwist.store.directory import Directory
 from tests.directory.support import NOON, PEER, TODAY, key, record
-from tests.service.directories import LIMITS, HomeCase
+from tests.service.directories import LIMITS, PASTED, HomeCase
 
 
 class GiveTests(HomeCase):
@@ -86,6 +86,41 @@ class GiveTests(HomeCase):
         self.give(home, *map(record, range(4)))
         self.give(home, *map(record, range(10, 14)))
         self.assertEqual(5, home.keeper.store.state.count)
+        self.give(home, *map(record, range(20, 20 + 2 * SLICE)))
+        self.assertEqual(5, home.keeper.store.state.count)
+        self.assertEqual((), home.keeper.health())
+
+    def test_slices_are_looked_at_ahead_so_that_whoever_checks_has_work_and_no_further(self) -> None:
+        home = self.home()
+        asked: list[Deferred[bytes]] = []
+        home.keeper.judge = lambda checks: asked.append(Deferred()) or asked[-1]
+        giving = home.keeper.give([record(number).encode() for number in range((AHEAD + 3) * SLICE)], PASTED)
+        for _ in range(2 * AHEAD):
+            home.clock.advance(0)
+        self.assertEqual(AHEAD + 1, len(asked))
+        asked[1].callback(bytes(SLICE))
+        home.clock.advance(0)
+        self.assertEqual(AHEAD + 1, len(asked))  # they are settled in their order
+        for verdicts in asked:
+            if not verdicts.called:
+                verdicts.callback(bytes(SLICE))
+            home.clock.advance(0)
+        self.assertEqual((AHEAD + 3) * SLICE, self.successResultOf(giving).new)
+
+    def test_if_whoever_checks_fails_nothing_is_kept_and_nothing_of_what_was_ahead_is_left(self) -> None:
+        home = self.home()
+        asked: list[Deferred[bytes]] = []
+        home.keeper.judge = lambda checks: asked.append(Deferred()) or asked[-1]
+        giving = home.keeper.give([record(number).encode() for number in range(3 * SLICE)], PASTED)
+        for _ in range(3):
+            home.clock.advance(0)
+        asked[0].errback(OSError("no more"))
+        self.failureResultOf(giving, OSError)
+        self.assertEqual([True] * 3, [verdicts.called for verdicts in asked])
+        self.assertEqual(0, home.keeper.store.state.count)
+        del home.keeper.judge
+        home.keeper.judge = home.keeper._judged_here
+        self.assertEqual(1, self.give(home, record(1)).new)
 
     def test_private_addresses_stand_beside_the_tree_or_with_private_in_it(self) -> None:
         home, private = self.home(), self.home(private=True)

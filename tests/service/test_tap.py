@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 import tempfile
@@ -51,3 +52,9 @@ class StopTests(SynchronousTestCase):
                 status, err = self.stopped(guarded.startService)
             self.assertEqual(1, status)
             self.assertIn(code, err)
+
+    def test_once_it_is_started_the_collector_looks_no_more_at_what_is_loaded(self) -> None:
+        self.addCleanup(gc.unfreeze)
+        gc.unfreeze()
+        tap._Guarded(tap.service.Service(), mock.Mock(debug=False)).startService()
+        self.assertGreater(gc.get_freeze_count(), 10_000)

@@ -16,7 +16,7 @@ from rhotwist.store.upgrade import connect
 from rhotwist.testing.holdings import MemoryHoldings
 from rhotwist.tree.hashes import EMPTY
 from rhotwist.tree.proof import inclusion, read_path
-from rhotwist.tree.sketch import Sketch, sketch_id
+from rhotwist.tree.sketch import Cells, Sketch, sketch_id
 from tests.directory import support
 from tests.directory.support import ASKED, NO_WORK, NOON, TODAY, at
 from tests.store.directory_support import CELLS, DirectoryCase, put, puts, record, root_of_records, small
@@ -164,6 +164,21 @@ class RestartTests(DirectoryCase):
             self.assertEqual(directory.audit(True).result(SECONDS).damage, ())
         with closing(connect(self.path, "ro")) as another:
             self.assertLess(another.execute("SELECT count(*) FROM node").fetchone()[0], 49)
+
+    def test_a_sketch_in_the_layout_of_another_version_is_made_anew(self) -> None:
+        wide = self.patch(Cells, "encode", lambda cells: b"".join(bytes(13) for _ in cells.counts))
+        directory = self.open(small(fold=1))
+        made = self.fill(directory, 20)
+        state = directory.state
+        self.close(directory)
+        wide.restore()
+        directory = self.open()
+        opened = directory.opened.result(SECONDS)
+        self.assertEqual((state.root, state.store_id), (opened.root, opened.store_id))
+        whole = Sketch(CELLS)
+        whole.change(sketch_id(one.address, one.leaf) for one in made)
+        self.assertEqual(directory.ask(lambda view: view.cells(CELLS)).result(SECONDS), whole.first(CELLS))
+        self.assertEqual(directory.audit(True).result(SECONDS).damage, ())
 
     def test_the_sketch_is_written_once_in_many_records_and_steps_go_then(self) -> None:
         directory = self.open(small(fold=10))

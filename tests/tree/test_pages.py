@@ -43,8 +43,8 @@ def tree_vectors() -> dict[str, str]:
         "absence of `4000…00`": proof.absence(tree, b"\x40" + bytes(31), bodies.__getitem__).encode(),
         "absence of `ffff…ff`": proof.absence(tree, b"\xff" * 32, bodies.__getitem__).encode(),
         "sketch": cells.first(5).encode(),
-        "cells below 8,192 of the id `0001020304050607`, u16 each": b"".join(
-            at.to_bytes(2, "big") for at in sketch.spread(key[:8], 8_192)[1]
+        "cells below 8,192 of the id `00010203040506`, u16 each": b"".join(
+            at.to_bytes(2, "big") for at in sketch.spread(key[:7], 8_192)[1]
         ),
     }
     return {what: value.hex() for what, value in found.items()}

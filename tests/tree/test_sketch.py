@@ -15,6 +15,7 @@ from rhotwist.errors import BadPacket, LocalError
 from rhotwist.tree.sketch import (
     CELL,
     CELLS_MOST,
+    ID,
     Cells,
     Decoded,
     Sketch,
@@ -36,7 +37,7 @@ def sketch_of(ids: list[bytes], size: int = 88) -> Sketch:
 
 
 def ids_of(random: Random, count: int) -> list[bytes]:
-    return [random.randbytes(8) for _ in range(count)]
+    return [random.randbytes(ID) for _ in range(count)]
 
 
 def differing(random: Random, count: int, size: int) -> tuple[list[bytes], list[bytes], Cells]:
@@ -48,8 +49,8 @@ def differing(random: Random, count: int, size: int) -> tuple[list[bytes], list[
 
 
 class CellTests(SynchronousTestCase):
-    def test_an_id_is_five_bytes_of_address_and_three_of_leaf(self) -> None:
-        self.assertEqual(sketch_id(b"address" * 4, b"leaf" * 8), b"addrelea")
+    def test_an_id_is_five_bytes_of_address_and_two_of_leaf(self) -> None:
+        self.assertEqual(sketch_id(b"address" * 4, b"leaf" * 8), b"addrele")
 
     def test_an_element_is_in_cell_i_with_chance_one_in_one_plus_half_i(self) -> None:
         count = 20_000
@@ -75,7 +76,7 @@ class CellTests(SynchronousTestCase):
         self.assertTrue(long)
         for id in [*long, *ids_of(Random(4), 20)]:
             first = hashlib.blake2b(id).digest()
-            draws = first[4:] + hashlib.blake2b(first).digest()
+            draws = first[2:] + hashlib.blake2b(first).digest()
             want, at = [], 0
             while at < CELLS_MOST:
                 want.append(at)
@@ -88,7 +89,7 @@ class CellTests(SynchronousTestCase):
     def test_what_is_put_and_taken_leaves_no_trace(self, steps: list[tuple[bool, int]]) -> None:
         made, held = Sketch(30), set()
         for puts, number in steps:
-            id = bytes([number]) * 8
+            id = bytes([number]) * ID
             if puts and id not in held:
                 held.add(id)
                 made.change((id,))
@@ -145,17 +146,29 @@ class DecodeTests(SynchronousTestCase):
             self.assertIsNone(decode(differing(Random(seed), 150, 88)[2]))
 
     def test_one_bit_that_is_wrong_is_noticed(self) -> None:
-        cells = differing(Random(5), 10, 30)[2]
+        """But in the count of a cell: of an id that is in no other it may say that the other side holds it."""
+        ours, theirs, cells = differing(Random(5), 10, 30)
         data = cells.encode()
         for at in range(8 * len(data)):
             changed = bytearray(data)
             changed[at >> 3] ^= 1 << (at & 7)
-            self.assertIsNone(decode(read_cells(bytes(changed))))
+            found = decode(read_cells(bytes(changed)))
+            if found is not None:
+                self.assertEqual((at >> 3) % CELL, CELL - 1)
+                self.assertEqual({*found.ours, *found.theirs}, {*ours, *theirs})
 
-    def test_an_id_where_it_does_not_belong_ends_it(self) -> None:
+    def test_what_looks_like_an_id_where_it_does_not_belong_is_none(self) -> None:
         """Else it would be taken out of other cells, for ever, and never leave this one."""
         id = next(id for id in ids_of(Random(6), 100) if 1 not in spread(id, 2)[1])
         self.assertIsNone(decode(Cells((0, spread(id, 2)[0]), (0, 1))))
+
+    def test_a_mixture_whose_check_fits_by_chance_is_passed_over_where_it_does_not_belong(self) -> None:
+        ours, their = ["75b1819af6e5d4", "bde3f422c95e43"], "0ba67dd34916f1"
+        one, other, third = (bytes.fromhex(id) for id in (*ours, their))
+        mixture = bytes(a ^ b ^ c for a, b, c in zip(one, other, third, strict=True))
+        cells = subtract(sketch_of([one, other], 9).first(9), sketch_of([third], 9).first(9))
+        self.assertEqual((spread(mixture, 9)[0], 1), (cells.mixed[2], cells.counts[2]))
+        self.assertEqual(decode(cells), Decoded((one, other), (third,)))
 
     def test_an_id_on_both_sides_ends_it(self) -> None:
         id = next(id for id in ids_of(Random(7), 100) if spread(id, 3)[1] == [0, 1])
@@ -169,7 +182,7 @@ class DecodeTests(SynchronousTestCase):
         random = Random(seed)
         some = [spread(id, size)[0] for id in ids_of(random, 5)]
         cells = Cells(
-            tuple(random.choice((0, random.getrandbits(96), *some)) for _ in range(size)),
+            tuple(random.choice((0, random.getrandbits(72), *some)) for _ in range(size)),
             tuple(random.choice((0, 1, 255, random.randrange(256))) for _ in range(size)),
         )
         found = decode(cells)
@@ -183,10 +196,10 @@ class EstimateTests(SynchronousTestCase):
     def test_cells_that_do_not_decode_tell_how_many_differ(self) -> None:
         for count in (100, 1_000, 5_000):
             wrong = 0.0
-            for seed in range(20):
+            for seed in range(50):
                 ours, theirs, cells = differing(Random(seed), count, 88)
                 wrong += abs(estimate(cells, len(ours) - len(theirs)) - count) / count
-            self.assertLess(wrong / 20, 0.15, count)
+            self.assertLess(wrong / 50, 0.15, count)
 
     def test_it_is_never_below_the_difference_of_the_sizes(self) -> None:
         self.assertEqual(estimate(Cells((0, 0), (0, 0)), 0), 0)
