@@ -22,6 +22,7 @@ from rhotwist.directory.directory import (
     Mention,
     Purge,
 )
+from rhotwist.directory.endpoints import at_ip
 from rhotwist.directory.flood import news_id
 from rhotwist.directory.messages import (
     Kind,
@@ -126,6 +127,38 @@ class NewsTests(SynchronousTestCase):
         self.assertEqual((PEERS[1],), stage.directory.flood.neighbours)
         stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON))
         self.assertEqual([Leave(PEERS[0])], stage.work())
+
+    def test_a_record_that_stands_beside_the_tree_is_told_to_nobody_and_makes_no_peer(self) -> None:
+        stage = Stage(1)
+        stage.directory.publish([record(1, NOON, at_ip("udp", "10.0.0.1", 1)).encode()], at(NOON))
+        [keep] = [job for job in self.judged(stage) if isinstance(job, Keep)]
+        self.assertTrue(keep.settled.puts[0].local)
+        stage.directory.kept(keep, at(NOON))
+        self.assertEqual((None, 0), (stage.directory.flood.deadline(), len(stage.directory.peers._untried)))
+
+    def test_a_forgery_that_our_own_people_paste_is_nobody_s(self) -> None:
+        stage = Stage()
+        blamed: list[bytes] = []
+        self.patch(stage.directory, "_blame", lambda peer, *_: blamed.append(peer))
+        stage.directory.publish([bad(record(1)).encode()], at(NOON))
+        self.assertEqual([], self.judged(stage))
+        self.assertEqual([], blamed)
+
+    def judged(self, stage: Stage) -> list[Job]:
+        """What comes of it once a worker has looked."""
+        [job] = stage.directory.jobs()
+        assert isinstance(job, Judge)
+        stage.directory.judged(job, judge(job.checks, 0), at(NOON))
+        return stage.directory.jobs()
+
+    def test_when_one_goes_the_next_is_asked_for_what_it_owed_at_once(self) -> None:
+        stage = Stage(2)
+        stage.work()
+        for peer in PEERS[:2]:
+            stage.directory.heard(peer, News(ids=news_id(record(1))), at(NOON))
+        stage.work()
+        stage.directory.closed(PEERS[0], at(NOON))
+        self.assertEqual([Mention(PEERS[1], NewsWanted(wants=record(1).address[:5]))], stage.directory.jobs())
 
     def test_nonsense_is_blamed(self) -> None:
         stage = Stage(1)
