@@ -22,7 +22,8 @@ from rhotwist.directory.directory import (
     Mention,
     Purge,
 )
-from rhotwist.directory.endpoints import at_ip
+from rhotwist.directory.endpoints import Endpoint, at_ip
+from rhotwist.directory.endpoints import Kind as Place
 from rhotwist.directory.flood import news_id
 from rhotwist.directory.messages import (
     Kind,
@@ -37,7 +38,7 @@ from rhotwist.directory.messages import (
     SyncWant,
 )
 from rhotwist.directory.peers import Connect, Known
-from rhotwist.directory.record import Record, withdraw
+from rhotwist.directory.record import Record, make_record, withdraw
 from rhotwist.directory.step import Mark
 from rhotwist.errors import Refused
 from rhotwist.limits import Limits
@@ -168,8 +169,11 @@ class NewsTests(SynchronousTestCase):
 
     def test_a_node_in_a_record_may_become_a_peer_and_a_wallet_or_one_withdrawn_not(self) -> None:
         stage = Stage()
-        stage.directory.publish([record(1).encode()], at(NOON))
+        wallet = make_record(key(2), NOON, [Endpoint(Place.RELAY, key(1).public)])
+        stage.directory.publish([record(1).encode(), wallet.encode()], at(NOON))
         stage.work()
+        self.assertEqual(2, stage.tree.total)
+        self.assertEqual([key(1).public], list(stage.directory.peers._untried._keys))
         [connect] = [job for job in stage.tick(0.0) if isinstance(job, Connect) and not job.feel]
         self.assertEqual((key(1).public, record(1).endpoints[0]), (connect.key, connect.place))
         stage.directory.failed(connect.key, at(NOON))
