@@ -160,6 +160,49 @@ class MemoryTests(SynchronousTestCase):
         chosen = [connect.key for connect in some.choose(3.0, 0)]
         self.assertEqual(key(3), chosen[0])  # whoever is dialled counts for its neighbourhood
 
+    def test_no_more_of_the_last_run_are_first_than_may_be_kept(self) -> None:
+        some = peers(peers_kept=2)
+        some.load([Known(key(number), place(number), kept=number != 1) for number in range(5)])
+        self.assertEqual([key(0), key(2)], some._first)
+
+    def test_another_record_says_where_it_is_now_whatever_is_known_of_it(self) -> None:
+        some = peers(peers_out=1, feel_every=1e9)
+        some.load([Known(key(1), place(1))])
+        some.learn(key(1), place(5))
+        self.assertEqual((place(5), 0), (some._tried[key(1)].place, len(some._untried)))
+        for number in range(UNTRIED_CROWD):
+            some.learn(key(100 + number), place(2, number))
+        some.learn(key(100), place(2, 999))
+        some.learn(key(500), place(2, 500))
+        self.assertEqual((place(2, 999), UNTRIED_CROWD), (some._untried.get(key(100)).place, len(some._untried)))  # type: ignore[union-attr]
+        some.learn(OWN, place(3))
+        self.assertNotIn(OWN, some._untried)
+
+    def test_a_peer_of_now_stays_one_when_its_record_is_withdrawn_and_a_stranger_s_is_no_matter(self) -> None:
+        some = peers()
+        some.learn(key(1), place(1))
+        [connect, *_] = some.choose(0.0, 0)
+        some.opened(connect.key, connect.place, 0.0, 0)
+        some.judge(key(1), 1.0, 0)
+        some.forget(key(1))
+        some.forget(key(99))
+        self.assertEqual([Known(key(1), place(1), 1.0, 0, True)], some.kept())
+
+    def test_one_that_is_opened_twice_is_a_peer_once(self) -> None:
+        some = peers()
+        some.learn(key(1), place(1))
+        [connect, *_] = some.choose(0.0, 0)
+        uses = [some.opened(key(1), place(1), 0.0, 0) for _ in range(2)]
+        self.assertEqual(([Use.KEPT] * 2, (key(1),), {}), (uses, some.out, some._in))
+
+    def test_one_that_was_felt_is_left_though_there_is_room_and_one_too_many_though_it_was_not(self) -> None:
+        some = peers(peers_out=1)
+        for number, feel, use in ((1, True, Use.ONCE), (2, False, Use.KEPT), (3, False, Use.ONCE)):
+            some.learn(key(number), place(number))
+            some._dialling[key(number)] = feel
+            self.assertIs(use, some.opened(key(number), place(number), 0.0, 0))
+        self.assertEqual(((key(2),), 3), (some.out, len(some._tried)))
+
     def test_blame_outlives_another_record_and_a_withdrawal(self) -> None:
         for again in (place(1), place(2)):
             for tried in (False, True):
