@@ -203,6 +203,38 @@ class MemoryTests(SynchronousTestCase):
             self.assertIs(use, some.opened(key(number), place(number), 0.0, 0))
         self.assertEqual(((key(2),), 3), (some.out, len(some._tried)))
 
+    def test_as_many_are_dialled_as_places_are_free_and_whom_it_feels_takes_none(self) -> None:
+        some = peers(peers_out=2, feel_every=1e9)
+        for number in range(9):
+            some.learn(key(number), place(number))
+        first = some.choose(0.0, 0)
+        self.assertEqual([False, False, True], [connect.feel for connect in first])
+        self.assertEqual([], some.choose(1.0, 0))
+        some.opened(first[0].key, first[0].place, 1.0, 0)
+        self.assertEqual([], some.choose(2.0, 0))
+        some.failed(first[1].key, 2.0, 0)
+        self.assertEqual(1, len(some.choose(3.0, 0)))
+
+    def test_one_that_went_is_dialled_again_after_a_minute_and_one_that_failed_is_still_known(self) -> None:
+        some = peers(peers_out=1, feel_every=1e9)
+        some.load([Known(key(1), place(1))])
+        [connect, *_] = some.choose(0.0, 0)
+        some.opened(key(1), connect.place, 0.0, 0)
+        some.closed(key(1), 10.0)
+        self.assertEqual(([], 1), (some.choose(69.0, 0), len(some.choose(70.0, 0))))
+        some.failed(key(1), 70.0, 0)
+        self.assertEqual([key(1)], [known.key for known in some.kept()])
+        some._newcomers[key(1)] = key(9)  # whom its table has dropped meanwhile
+        some.failed(key(1), 80.0, 0)
+        self.assertEqual(([], {}), (some.kept(), some._newcomers))
+
+    def test_a_score_is_of_the_day_it_was_given_and_tells_who_may_stay(self) -> None:
+        some = peers()
+        self.assertIs(True, some.judge(key(1), BAD + 0.5, 0))
+        self.assertIs(False, some.judge(key(1), -0.5, 0))
+        self.assertIs(True, some.judge(key(1), 0.0, int(HALF)))
+        self.assertEqual(BAD / 4, some.score(key(1), 2 * int(HALF)))
+
     def test_blame_outlives_another_record_and_a_withdrawal(self) -> None:
         for again in (place(1), place(2)):
             for tried in (False, True):
