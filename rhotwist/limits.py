@@ -266,7 +266,7 @@ class Limits:
     sync_least: float = 100.0
     """New records of a comparison that earn it a second: who is slower than that is given up."""
     sync_rate: float = 250_000.0
-    """Bytes a second that one peer's comparisons may have from us, beyond the burst: 1,500 records, 1 % of a core."""
+    """Bytes a second that one peer's comparisons may have from us, or give us, beyond the burst: 1,500 records."""
     sync_burst: float = 32_000_000.0
     """Such bytes a peer may save up: 200,000 records, so that who is new need not wait for a directory of that size."""
     give_rate: float = 10.0

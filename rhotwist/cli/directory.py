@@ -8,6 +8,7 @@ import click
 
 from rhotwist.cli.bundle import looked_at, shown_line
 from rhotwist.cli.directory_process import directory_process, look_up, of_node, record_line
+from rhotwist.cli.groups import RootByDefault
 from rhotwist.cli.run import Run, common, pass_run
 from rhotwist.cli.waiting import ask_and_tell
 from rhotwist.control import picture, trouble, verbs
@@ -23,17 +24,7 @@ from rhotwist.control.directory import (
 )
 
 
-class _ListByDefault(click.Group):
-    """``rho dir`` alone tells the root."""
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Say ``root`` where nothing is said."""
-        if not any(argument in self.commands or argument in ("-h", "--help") for argument in args):
-            args = [*args, "root"] if all(argument.startswith("-") for argument in args) else args
-        return super().parse_args(context, args)
-
-
-@click.group("dir", cls=_ListByDefault)
+@click.group("dir", cls=RootByDefault)
 @common
 def command() -> None:
     """The directory: who is where, as they themselves signed it. Without a verb: root."""

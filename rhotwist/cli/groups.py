@@ -8,9 +8,15 @@ import click
 class ListByDefault(click.Group):
     """``rho NOUN`` alone lists."""
 
+    verb = "list"
+
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Say ``list`` where nothing is said."""
-        if not any(argument in self.commands or argument in ("-h", "--help") for argument in args):
-            wordless = all(argument.startswith("-") for argument in args)
-            args = [*args, "list"] if wordless else args
-        return super().parse_args(context, args)
+        """Say the verb where none is said, whatever options are. Raises click.UsageError."""
+        _, said, _ = self.make_parser(context).parse_args(list(args))
+        return super().parse_args(context, args if said else [*args, self.verb])
+
+
+class RootByDefault(ListByDefault):
+    """``rho NOUN`` alone tells the root."""
+
+    verb = "root"

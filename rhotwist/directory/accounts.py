@@ -5,6 +5,10 @@ from __future__ import annotations
 import attrs
 
 from rhotwist.directory.step import Seen
+from rhotwist.errors import BadPacket
+
+SEQ_MOST = 2**63 - 1
+"""The highest number that a journal can come to, and that a store keeps."""
 
 
 @attrs.define
@@ -24,7 +28,9 @@ class Accounts:
     taken: int = 0
 
     def see(self, told: Seen) -> None:
-        """The peer said how its tree is. Of replies that overtook each other the newest counts."""
+        """The peer said how its tree is; of replies that overtook each other the newest counts. Raises BadPacket."""
+        if told.seq > SEQ_MOST:
+            raise BadPacket("seq")
         if self.seen is None or told.seq >= self.seen.seq:
             self.seen = told
         if self.first is None:

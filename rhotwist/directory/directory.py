@@ -2,7 +2,7 @@
 
     opened, closed, failed     sessions come and go           asked      a peer's request: the answer, now or as a job
     heard                      what a peer mentioned          replied    what became of an Ask
-    judged, kept               what became of other jobs      publish    a record of our own people
+    judged, kept, lost         what became of other jobs      publish    a record of our own people
     tick, deadline, jobs       as a node has them
 
 It calls nobody and waits for nothing. Its jobs are handed out in order, and ``Keep`` has to be begun before the next
@@ -23,7 +23,7 @@ from rhotwist.directory.allowance import Allowance
 from rhotwist.directory.answering import answer
 from rhotwist.directory.endpoints import Kind
 from rhotwist.directory.flood import Flood
-from rhotwist.directory.jobs import Answer, Ask, Job, Judge, Keep, Leave, Mention, Purge
+from rhotwist.directory.jobs import Answer, Ask, Given, Job, Judge, Keep, Leave, Mention, Owner, Pulled, Purge, Slices
 from rhotwist.directory.messages import (
     ID,
     PREFIX,
@@ -60,31 +60,6 @@ ALONE = 30.0
 
 class Tree(Replica, Holdings, Protocol):
     """The tree that a node keeps."""
-
-
-@attrs.frozen(eq=False)
-class _Given:
-    """Who gave records, and what he is owed for it."""
-
-    peer: bytes
-    ticket: object
-
-
-@attrs.frozen(eq=False)
-class _Pulled:
-    """A comparison of ours that records came for."""
-
-    peer: bytes
-    sync: Sync
-
-
-@attrs.define(eq=False)
-class _Slices:
-    """Records that came together and are looked at apart: how many of the slices are not through, what was new."""
-
-    owner: object
-    left: int
-    new: int = 0
 
 
 @attrs.define
@@ -168,6 +143,8 @@ class Directory:
         """
         friend = self._friends.get(peer)
         if friend is not None:
+            if friend.key != key and friend.sync is not None:  # what it walks by is not the peer's key any more
+                self._step(peer, friend.sync, friend.sync.failed(), moment)
             friend.key = key
             return
         use = self.peers.opened(peer, place, moment.mono, moment.date)
@@ -216,20 +193,30 @@ class Directory:
         self.flood.stored(records, moment.mono)
         self._pay(job._owner, len(records), moment)
 
-    def _take(self, encoded: Sequence[bytes], source: Source, owner: object, moment: Moment) -> None:
+    def lost(self, job: Judge | Keep, moment: Moment) -> None:
+        """A worker or the disk failed: nothing of it was kept, and whoever waits for it is told."""
+        owner = job._owner
+        if isinstance(owner, Slices):
+            owner.owner, owner = None, owner.owner  # it is told once, whatever becomes of the other slices
+        if isinstance(owner, Pulled):
+            self._step(owner.peer, owner.sync, owner.sync.failed(), moment)
+        elif isinstance(owner, Given):
+            self._jobs.append(Answer(owner.ticket, Refused(BUSY, "nothing was kept")))
+
+    def _take(self, encoded: Sequence[bytes], source: Source, owner: Owner, moment: Moment) -> None:
         """Look at records, in slices, so that no later turn takes long."""
         slices = [encoded[start : start + SLICE] for start in range(0, len(encoded), SLICE)] or [encoded]
-        whole = _Slices(owner, len(slices))
+        whole = Slices(owner, len(slices))
         for some in slices:
             self._judge(self.admission.take(some, source, self._tree, moment), whole, moment)
 
-    def _judge(self, batch: Batch, owner: object, moment: Moment) -> None:
+    def _judge(self, batch: Batch, owner: Owner, moment: Moment) -> None:
         if batch.checks:
             self._jobs.append(Judge(batch.checks, batch, owner))
         else:
             self._settle(batch, b"", owner, moment)
 
-    def _settle(self, batch: Batch, verdicts: bytes, owner: object, moment: Moment) -> None:
+    def _settle(self, batch: Batch, verdicts: bytes, owner: Owner, moment: Moment) -> None:
         settled = self.admission.settle(batch, verdicts, self._tree, moment)
         for entry, verdict in zip(batch.entries, verdicts, strict=True):
             if verdict and entry.source.origin is not Origin.PASTED:
@@ -240,19 +227,19 @@ class Directory:
         else:
             self._pay(owner, 0, moment)
 
-    def _pay(self, owner: object, new: int, moment: Moment) -> None:
+    def _pay(self, owner: Owner, new: int, moment: Moment) -> None:
         """The batch is through: whoever waits for it learns how much was new."""
-        if isinstance(owner, _Slices):
+        if isinstance(owner, Slices):
             owner.left -= 1
             owner.new += new
             if not owner.left:
                 self._pay(owner.owner, owner.new, moment)
-        elif isinstance(owner, _Pulled):
+        elif isinstance(owner, Pulled):
             friend = self._friends.get(owner.peer)
             if friend is not None and friend.sync is owner.sync:
                 friend.until += new / self._limits.sync_least
             self._step(owner.peer, owner.sync, owner.sync.settled(new), moment)
-        elif isinstance(owner, _Given):
+        elif isinstance(owner, Given):
             tree = self._tree
             taken = SyncTaken(count=tree.total, root=tree.root, seq=tree.seq, new=new)
             self._jobs.append(Answer(owner.ticket, taken))
@@ -299,7 +286,8 @@ class Directory:
                 if not wait:
                     self._gifts.take(peer, len(records), moment.mono)
                 origin = Origin.UNSOLICITED if wait else Origin.ASKED
-                self._take(records, Source(origin, peer), _Given(peer, ticket), moment)
+                self._served.take(peer, len(request.records), moment.mono)  # looking at them costs as telling does
+                self._take(records, Source(origin, peer), Given(peer, ticket), moment)
                 return None
             reply = answer(self._tree, request, friend.key)
         except BadPacket:
@@ -347,7 +335,7 @@ class Directory:
     def _step(self, peer: bytes, sync: Sync, step: Step, moment: Moment) -> None:
         self._jobs += (Ask(peer, request, sync) for request in step.asks)
         if step.records:
-            self._take(step.records, Source(Origin.ASKED, peer), _Pulled(peer, sync), moment)
+            self._take(step.records, Source(Origin.ASKED, peer), Pulled(peer, sync), moment)
         if step.ending is not None:
             self._ended(peer, sync, step.ending, moment)
 

@@ -95,7 +95,8 @@ class Flood:
             self._note(id, peer)
             wanted = self._wanted.get(id)
             if wanted is not None:
-                if len(wanted.others) < OFFERS:
+                # Each once: who repeats himself must not keep the others out.
+                if peer != wanted.asked and peer not in wanted.others and len(wanted.others) < OFFERS:
                     wanted.others.append(peer)
             elif self._under_way[peer] < self._limits.news_wanted and not _holds(id, replica):
                 self._want(id, _Wanted(peer, mono, deque()))
@@ -189,6 +190,8 @@ class Flood:
             if len(self._has) >= self._limits.news_recent:
                 del self._has[next(iter(self._has))]
             has = self._has[id] = set()
+        if len(has) > len(self._owed):
+            has.intersection_update(self._owed)  # those who came, told of it and went
         has.add(peer)
 
 

@@ -11,7 +11,37 @@ from rhotwist.directory.admission import Batch, Settled
 from rhotwist.directory.checks import Check
 from rhotwist.directory.peers import Connect
 from rhotwist.directory.sync import Sync
+from rhotwist.errors import Refused
 from rhotwist.wire.schema import Request, Schema
+
+
+@attrs.frozen(eq=False)
+class Given:
+    """Who gave records, and what he is owed for it."""
+
+    peer: bytes
+    ticket: object
+
+
+@attrs.frozen(eq=False)
+class Pulled:
+    """A comparison of ours that records came for."""
+
+    peer: bytes
+    sync: Sync
+
+
+@attrs.define(eq=False)
+class Slices:
+    """Records that came together and are looked at apart: how many of the slices are not through, what was new."""
+
+    owner: Owner
+    left: int
+    new: int = 0
+
+
+Owner = Given | Pulled | Slices | None
+"""Who waits for what becomes of records."""
 
 
 @attrs.frozen(eq=False)
@@ -34,7 +64,7 @@ class Answer(NamedTuple):
     """The reply to a request that ``asked`` was given with this ticket."""
 
     ticket: object
-    reply: Schema
+    reply: Schema | Refused
 
 
 @attrs.frozen(eq=False)
@@ -43,7 +73,7 @@ class Judge:
 
     checks: tuple[Check, ...]
     _batch: Batch = attrs.field(repr=False)
-    _owner: object = attrs.field(repr=False)
+    _owner: Owner = attrs.field(repr=False)
 
 
 @attrs.frozen(eq=False)
@@ -51,7 +81,7 @@ class Keep:
     """Put and remove this in the tree, then ``Directory.kept``."""
 
     settled: Settled
-    _owner: object = attrs.field(repr=False)
+    _owner: Owner = attrs.field(repr=False)
     _givers: Counter[bytes] = attrs.field(factory=Counter, repr=False)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
@@ -41,8 +41,9 @@ def crowd_of(place: bytes) -> bytes:
 
 @attrs.frozen
 class Known:
-    """What is kept of a node over restarts: where it is, its score at that date, whether it was one of the peers, how
-    far its store was read, and how many of its records were taken here, and were false.
+    """What is kept of a node over restarts: where it is, its score at that date, when it last answered or was judged,
+    whether it was one of the peers, how far its store was read, and how many of its records were taken here, and were
+    false.
     """
 
     key: bytes
@@ -103,6 +104,8 @@ class Peers:
         self._in: dict[bytes, None] = {}
         self._newcomers: dict[bytes, bytes] = {}  # an old node that is being tested -> who would take its place
         self._feel_at = 0.0
+        #: Nodes that our own people named: they are taken however many visitors there are.
+        self.named: frozenset[bytes] = frozenset()
 
     # --- what is known
 
@@ -132,18 +135,20 @@ class Peers:
         beside = self._untried_of.setdefault(crowd, {})
         if key == self._own or (key not in beside and len(beside) >= UNTRIED_CROWD):
             return
-        self._forget_untried(key)
-        before = self._untried.dropped
-        self._untried.put(key, _Node(place))
+        # What it has earned stays, or whoever behaved badly would be as good as new by saying where it is once more.
+        known = self._forget_untried(key) or self._strangers.pop(key) or _Node(place)
+        gone = self._untried.put(key, _Node(place, known.score, known.date))
         self._untried_of.setdefault(crowd, {})[key] = None
-        if self._untried.dropped != before:
-            self._tidy()
+        if gone is not None:
+            self._unlist(*gone)
 
     def forget(self, key: bytes) -> None:
-        """Its record was withdrawn or has expired."""
-        self._forget_untried(key)
+        """Its record was withdrawn or has expired. Blame stays, or it would be worth taking a record back."""
+        known = self._forget_untried(key)
         if key not in self._out:
-            self._tried.pop(key, None)
+            known = self._tried.pop(key, None) or known
+        if known is not None and known.score < 0:
+            self._strangers.put(key, _Node(b"", known.score, known.date))
 
     def paste(self, key: bytes, place: bytes) -> None:
         """Our own people name this node: it has one place before all others."""
@@ -165,7 +170,8 @@ class Peers:
         if key in self:
             return Use.KEPT
         if feel is None:
-            if len(self._in) >= self._limits.peers_in or self.score(key, date) <= BAD:
+            full = len(self._in) >= self._limits.peers_in and key not in self.named
+            if full or self.score(key, date) <= BAD:
                 return Use.NONE
             self._in[key] = None
             return Use.KEPT
@@ -238,18 +244,14 @@ class Peers:
 
     def _dial(self, key: bytes, feel: bool) -> Connect:
         self._dialling[key] = feel
-        node = self._node(key)
-        return Connect(key, self._pasted[key] if node is None else node.place, feel)
+        return Connect(key, self._place(key), feel)
 
     def _pick(self, mono: float, date: int) -> bytes | None:
         for key in (*self._pasted, *self._first):
             if self._free(key, mono, date):
                 return key
         used = Counter(crowd_of(place) for place in self._out.values())
-        for key in self._dialling:
-            node = self._node(key)
-            if node is not None:
-                used[crowd_of(node.place)] += 1
+        used.update(crowd_of(place) for place in map(self._place, self._dialling) if place)
         tried = self._tried_of()
         # Half of the places go to nodes that have answered before, so that newcomers alone never fill them.
         groups = [tried, self._untried_of]
@@ -260,8 +262,7 @@ class Peers:
         few = len(self._out) + going < self._limits.peers_out // 2
         for most in range(self._limits.peers_crowd if few else 1):
             for crowds in groups:
-                open_ = {crowd: keys for crowd, keys in crowds.items() if used[crowd] <= most}
-                found = self._random(open_, mono, date)
+                found = self._random(crowds, mono, date, {crowd for crowd, count in used.items() if count > most})
                 if found is not None:
                     return found
         return None
@@ -278,14 +279,19 @@ class Peers:
             crowds[crowd] = crowds.get(crowd, {}) | keys
         return crowds
 
-    def _random(self, crowds: Mapping[bytes, Mapping[bytes, None]], mono: float, date: int) -> bytes | None:
-        """A node that may be dialled, of a random neighbourhood."""
-        left = {crowd: [key for key in keys if self._free(key, mono, date)] for crowd, keys in crowds.items()}
-        names = [crowd for crowd, keys in left.items() if keys]
-        if not names:
-            return None
-        keys = left[names[self._below(len(names))]]
-        return keys[self._below(len(keys))]
+    def _random(
+        self, crowds: Mapping[bytes, Mapping[bytes, None]], mono: float, date: int, full: Collection[bytes] = ()
+    ) -> bytes | None:
+        """A node that may be dialled, of a random neighbourhood but the full ones."""
+        names = list(crowds)
+        while names:  # whoever is looked at first mostly may
+            at = self._below(len(names))
+            names[at], names[-1] = names[-1], names[at]
+            crowd = names.pop()
+            keys = [] if crowd in full else [key for key in crowds[crowd] if self._free(key, mono, date)]
+            if keys:
+                return keys[self._below(len(keys))]
+        return None
 
     def _below(self, count: int) -> int:
         return int.from_bytes(self._rng(8), "big") % count
@@ -294,11 +300,16 @@ class Peers:
         if key in self or key in self._dialling or key == self._own:
             return False
         node = self._node(key)
-        if node is None:
-            return key in self._pasted
-        return node.again <= mono and _faded(node, date) > BAD
+        if not self._place(key):
+            return False
+        return node is None or (node.again <= mono and _faded(node, date) > BAD)
 
     # --- accounts
+
+    def _place(self, key: bytes) -> bytes:
+        """Where a node is said to be, b"" if nobody says it, as of a visitor whose record was withdrawn."""
+        node = self._node(key)
+        return (node.place if node is not None else b"") or self._pasted.get(key, b"")
 
     def _node(self, key: bytes) -> _Node | None:
         return self._tried.get(key) or self._untried.get(key) or self._strangers.get(key)
@@ -324,6 +335,7 @@ class Peers:
             node = self._tried[key] = self._untried.get(key) or self._strangers.pop(key) or _Node(place)
             self._forget_untried(key)
         node.place, node.pause, node.again, node.heard = place, 0.0, 0.0, mono
+        node.score, node.date = _faded(node, date), date
 
     def _rest(self, key: bytes, mono: float) -> None:
         node = self._node(key)
@@ -331,22 +343,17 @@ class Peers:
             node.pause = min(max(2 * node.pause, self._limits.peers_again), LONGEST)
             node.again = mono + node.pause
 
-    def _forget_untried(self, key: bytes) -> None:
+    def _forget_untried(self, key: bytes) -> _Node | None:
         node = self._untried.pop(key)
         if node is not None:
-            crowd = crowd_of(node.place)
-            self._untried_of[crowd].pop(key, None)
-            if not self._untried_of[crowd]:
-                del self._untried_of[crowd]
+            self._unlist(key, node)
+        return node
 
-    def _tidy(self) -> None:
-        """The table dropped one by chance: so must the lists by neighbourhood."""
-        for crowd in list(self._untried_of):
-            keys = self._untried_of[crowd]
-            for key in [key for key in keys if key not in self._untried]:
-                del keys[key]
-            if not keys:
-                del self._untried_of[crowd]
+    def _unlist(self, key: bytes, node: _Node) -> None:
+        crowd = crowd_of(node.place)
+        self._untried_of[crowd].pop(key, None)
+        if not self._untried_of[crowd]:
+            del self._untried_of[crowd]
 
 
 def _faded(node: _Node, date: int) -> float:

@@ -38,17 +38,21 @@ class Crowd(Generic[K, V]):
         found = self._places.get(key)
         return None if found is None else found[1]
 
-    def put(self, key: K, value: V) -> None:
-        """Set the value of a key; a random other goes if there is no room for a new one."""
+    def put(self, key: K, value: V) -> tuple[K, V] | None:
+        """Set the value of a key; a random other goes if there is no room for a new one, and is given back."""
         found = self._places.get(key)
         if found is not None:
             self._places[key] = (found[0], value)
-            return
+            return None
+        gone = None
         if len(self._keys) >= self._most:
             self.dropped += 1
-            self.pop(self._keys[int.from_bytes(self._rng(8), "big") % len(self._keys)])
+            other = self._keys[int.from_bytes(self._rng(8), "big") % len(self._keys)]
+            gone = other, self._places[other][1]
+            self.pop(other)
         self._places[key] = (len(self._keys), value)
         self._keys.append(key)
+        return gone
 
     def pop(self, key: K) -> V | None:
         """Take a key out and return its value, None if it had none."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -22,11 +23,11 @@ from rhotwist.control.values import Nothing
 from rhotwist.control.verbs import Verb
 from rhotwist.directory import jobs
 from rhotwist.directory.admission import Put, Settled
-from rhotwist.directory.directory import Directory
+from rhotwist.directory.directory import BUSY, Directory
 from rhotwist.directory.endpoints import Kind, is_public, unpack
 from rhotwist.directory.messages import MENTIONS, REQUESTS
 from rhotwist.directory.peers import Connect, Known
-from rhotwist.errors import BadAddress, LocalError, Refused, RequestFailed, StoreError
+from rhotwist.errors import BadAddress, DamagedStore, LocalError, Refused, RequestFailed, StoreError
 from rhotwist.keys.address import NODE, Address, NodeAt, format_address
 from rhotwist.moment import EPOCH_2020, Moment, Rng
 from rhotwist.net.endpoint import RhoNode
@@ -35,16 +36,19 @@ from rhotwist.service.directory import DirectoryKeeper
 from rhotwist.service.files_in import World
 from rhotwist.service.finding import CARRIERS, Finder, places_of, readable
 from rhotwist.service.steady_tree import SteadyTree
+from rhotwist.service.timers import Timers
 from rhotwist.store.peers import Peer as KeptPeer
 from rhotwist.store.peers import Peers
 
 R = TypeVar("R")
 AGAIN = 0.01  # seconds until the tree may stand still
-BRIEF = 0.005  # seconds after which the verbs that wait let others have their turn first
+TURN = 0.005  # seconds of verbs at a time: then others have their turn
+QUEUE_MOST = 1_024  # verbs that wait for the tree, beyond which nothing that strangers say is taken
 TICK_MOST = 1.0  # seconds between two ticks
 CONNECT = 10.0  # seconds that a peer has to prove its key
 ASK = 60.0  # seconds without progress of a request
 PASTED_AGAIN = 30.0  # seconds between two tries to reach a peer that was named
+REFUSED_MOST = 12  # requests that a peer may refuse in a row, a minute: it may be full, and others have room
 SAVE = 600.0  # seconds between two times that peers are written down
 LEARNED_MOST = 4_096
 """Records of the tree from which peers are learnt at the start: the newest."""
@@ -52,11 +56,12 @@ LEARNED_MOST = 4_096
 
 @attrs.define
 class _Session:
-    """What is kept of a peer: the key of its session, and how many requests it answered and did not."""
+    """What is kept of a peer: its session's key, how many requests it answered, did not, and did not in a row."""
 
     key: bytes
     answered: int = 0
     failed: int = 0
+    refused: int = 0
 
 
 class Replication:
@@ -78,12 +83,11 @@ class Replication:
         self._named = named
         self._over = False
         self._rng = rng
-        self._serves = serves
         self._core: Directory | None = None
         self._tree: SteadyTree
         self._peers: Peers
         self._queue: deque[Callable[[Directory, Moment], None]] = deque()
-        self._timers: dict[str, Deferred[None]] = {}
+        self._timers = Timers(world.later)
         self._sessions: dict[bytes, _Session] = {}
         self._first: dict[bytes, int] = {}
         self._do: dict[type, Callable[[Any], None]] = {
@@ -109,10 +113,13 @@ class Replication:
         self._core = made
         self._keeper.admission = made.admission
         self._keeper.kept = self._stored
-        self._load(made)
+        try:
+            self._load(made)
+        except StoreError as error:
+            self._keeper.failed(error)
         self._tick()
         self._reach_named()
-        self._later("save", SAVE, self._save)
+        self._timers.set("save", SAVE, self._save)
 
     def stop(self) -> None:
         """Leave them; what is known of peers is written down."""
@@ -121,9 +128,7 @@ class Replication:
             self._write(self._core)
         self._core = None
         self._queue.clear()
-        timers, self._timers = self._timers, {}
-        for timer in timers.values():
-            timer.cancel()
+        self._timers.stop()
 
     @property
     def neighbours(self) -> tuple[bytes, ...]:
@@ -136,8 +141,9 @@ class Replication:
         kept = self._peers.best(self._keeper.limits.peers_tried)
         found = []
         for number, one in enumerate(kept):
-            record = store.lookup(one.key)
-            self._first[one.key] = one.first
+            self._first[one.key], record = one.first, None
+            with suppress(DamagedStore):
+                record = store.lookup(one.key)
             if record is not None and places_of(record):
                 place, mark = record.endpoints[0], one.store_id or bytes(8)
                 first = number < self._keeper.limits.peers_kept
@@ -151,18 +157,18 @@ class Replication:
     def _save(self) -> None:
         if self._core is not None:
             self._write(self._core)
-            self._later("save", SAVE, self._save)
+            self._timers.set("save", SAVE, self._save)
 
     def _write(self, made: Directory) -> None:
         date = self._world.date()
         known_now = made.state()
         self._first = {known.key: self._first.get(known.key, date) for known in known_now}
         for known in known_now:
-            score = made.peers.score(known.key, date)
+            here = known.key in self._sessions  # a score goes with its date, or it would fade twice
+            score, last = (made.peers.score(known.key, date), date) if here else (known.score, known.date)
             self._peers.put(KeptPeer(
                 known.key, known.store_id, known.cursor, score, known.good, known.bad,
-                self._first[known.key],
-                date if known.key in self._sessions else known.date,
+                self._first[known.key], last,
             ))  # fmt: skip
 
     # --- what may be asked -------------------------------------------------------------------------------------------
@@ -189,9 +195,13 @@ class Replication:
         return values.PeerList(tuple(sorted(rows, key=lambda row: (not row.here, -row.score, row.node))))
 
     def look(self, question: Callable[[SteadyTree], R]) -> Deferred[R]:
-        """Ask something of the tree while it stands still."""
+        """Ask something of the tree while it stands still. Fails with what the question raises."""
         found: Deferred[R] = Deferred()
-        self.turn(lambda made, moment: found.callback(question(self._tree)))
+
+        def asked(made: Directory, moment: Moment) -> None:
+            maybeDeferred(question, self._tree).addCallbacks(found.callback, found.errback)
+
+        self.turn(asked)
         return found
 
     # --- turns -------------------------------------------------------------------------------------------------------
@@ -203,51 +213,48 @@ class Replication:
             self._drain()
 
     def _drain(self) -> None:
-        if self._core is None or "drain" in self._timers:
+        # What a job comes to at once, as a request to a peer that is gone, waits until the verbs before it are done.
+        if self._core is None or self._tree.here is not None or "drain" in self._timers:
             return
+        try:
+            self._work_off(self._core)
+        except StoreError as error:
+            self._keeper.failed(error)
+            self._timers.set("drain", TICK_MOST, self._drain)
+        except BaseException:
+            self._arm()  # whatever it was, time goes on
+            raise
+
+    def _work_off(self, made: Directory) -> None:
+        """Do what waits, for as long as the tree may be held; the rest soon. Raises StoreError."""
+        until = self._world.mono() + TURN
         try:
             with self._keeper.store.steady() as here:
                 if here is None:
-                    self._later("drain", AGAIN, self._drain)
+                    self._timers.set("drain", AGAIN, self._drain)
                     return
                 self._tree.here = here
-                until = self._world.mono() + BRIEF
-                while self._queue and self._core is not None:
-                    if self._world.mono() >= until:
-                        self._later("drain", 0.0, self._drain)
-                        break
-                    self._queue.popleft()(self._core, self._keeper.moment)
+                while self._queue:
+                    self._queue.popleft()(made, self._keeper.moment)
                     # Keeping begins before the next verb; it is written when the tree is let go.
-                    for job in self._core.jobs():
+                    for job in made.jobs():
                         self._do[type(job)](job)
-        except StoreError as error:
-            self._keeper.failed(error)
+                    if self._world.mono() >= until:
+                        break
         finally:
             self._tree.here = None
+        if self._queue:
+            self._timers.set("drain", 0.0, self._drain)
         self._node.driver.settle()
         self._arm()
 
     def _arm(self) -> None:
         if self._core is not None:
             wait = self._core.deadline() - self._world.mono()
-            self._later("tick", min(TICK_MOST, max(AGAIN, wait)), self._tick)
+            self._timers.set("tick", min(TICK_MOST, max(AGAIN, wait)), self._tick)
 
     def _tick(self) -> None:
         self.turn(lambda made, moment: made.tick(moment))
-
-    def _later(self, name: str, seconds: float, work: Callable[[], None]) -> None:
-        """Do work later; the timer of that name is set anew."""
-        old = self._timers.pop(name, None)
-        if old is not None:
-            old.cancel()
-
-        def due(_: None) -> None:
-            if self._timers.get(name) is timer:
-                del self._timers[name]
-                work()
-
-        timer = self._timers[name] = self._world.later(seconds)
-        timer.addCallbacks(due, lambda failure: failure.trap(CancelledError))
 
     # --- what the core wants -----------------------------------------------------------------------------------------
 
@@ -255,21 +262,24 @@ class Replication:
         session = self._sessions.get(job.peer, _Session(b""))
 
         def replied(reply: Any) -> None:
-            session.answered += 1
+            session.answered, session.refused = session.answered + 1, 0
+            if job.peer in self._sessions:
+                self.meet(job.peer)  # over another session it answered by another key
             self.turn(lambda made, moment: made.replied(job, reply, moment))
 
         def failed(failure: Failure) -> None:
-            session.failed += 1
+            session.failed, session.refused = session.failed + 1, session.refused + 1
             refused = failure.check(Refused) is not None
 
             def told(made: Directory, moment: Moment) -> None:
                 made.replied(job, None, moment)
-                if not refused:
+                # A visitor may be a wallet process, which serves nobody and is told of news.
+                if not refused or (session.refused >= REFUSED_MOST and job.peer in made.peers.out):
                     self._closed(job.peer, made, moment)
 
             self.turn(told)
 
-        self._node.peer(job.peer).request(job.request, ASK).addCallbacks(replied, failed)
+        maybeDeferred(self._node.peer(job.peer).request, job.request, ASK).addCallbacks(replied, failed)
 
     def _mention(self, job: jobs.Mention) -> None:
         if not self._node.core.mention(job.peer, job.body, self._keeper.moment):
@@ -279,24 +289,28 @@ class Replication:
         def judged(verdicts: bytes) -> None:
             self.turn(lambda made, moment: made.judged(job, verdicts, moment))
 
-        self._keeper.judge(job.checks).addCallback(judged).addErrback(self._lost)
+        maybeDeferred(self._keeper.judge, job.checks).addCallbacks(judged, partial(self._lost, job))
 
     def _keep(self, job: jobs.Keep) -> None:
-        writing = self._keeper.begin(job.settled.puts, job.settled.removed)
-        writing.addCallback(lambda _: self.turn(lambda made, moment: made.kept(job, moment))).addErrback(self._lost)
+        def kept(_: object) -> None:
+            self.turn(lambda made, moment: made.kept(job, moment))
 
-    def _lost(self, failure: Failure) -> None:
+        maybeDeferred(self._keeper.begin, job.settled.puts, job.settled.removed).addCallbacks(
+            kept, partial(self._lost, job)
+        )
+
+    def _lost(self, job: jobs.Judge | jobs.Keep, failure: Failure) -> None:
         """A batch came to nothing; comparing brings it again."""
         if failure.check(StoreError):
             self._keeper.failed(failure.value)
         elif not failure.check(CancelledError):
             self._log.failure("a batch of records was lost", failure)
+        self.turn(lambda made, moment: made.lost(job, moment))
 
     def _stored(self, puts: tuple[Put, ...]) -> None:
         """Records of our own people were kept: the others hear of them."""
-        job = jobs.Keep(Settled(puts, (), Counter(), 0, 0), None) if puts else None
-        if job is not None:
-            self.turn(lambda made, moment: made.kept(job, moment))
+        job = jobs.Keep(Settled(puts, (), Counter(), 0, 0), None)
+        self.turn(lambda made, moment: made.kept(job, moment))
 
     def _connect(self, job: Connect) -> None:
         place = unpack(job.place)
@@ -326,22 +340,25 @@ class Replication:
 
     def _reach_named(self) -> None:
         """Those that people named are tried again and again."""
-        for at in self._named():
+        named = tuple(self._named())
+        if self._core is not None:
+            self._core.peers.named = frozenset(at.key for at in named)
+        for at in named:
             if at.key not in self.neighbours and at.key != self._node.public:
                 self._reach(at)
-        self._later("named", PASTED_AGAIN, self._reach_named)
+        self._timers.set("named", PASTED_AGAIN, self._reach_named)
 
     def meet(self, peer: bytes) -> None:
         """Whoever speaks of directories has one: it is a peer, if there is room. Over a new session with a new key."""
         key = self._node.core.fingerprint_key(peer)
         path = self._node.core.path_to(peer, self._node.public)
         session = self._sessions.get(peer)
-        if key is None or path is None or (session and session.key == key and peer in self.neighbours):
+        if key is None or path is None:  # it is gone again, and if it was dialled that came to nothing
+            self.turn(lambda made, moment: made.failed(peer, moment))
             return
-        if session is None:
-            self._sessions[peer] = _Session(key)
-        else:
-            session.key = key
+        if session and session.key == key and peer in self.neighbours:
+            return
+        self._sessions.setdefault(peer, _Session(key)).key = key
         place = self._finder.proven_path(path)
         self._node.admit(peer)
         self.turn(lambda made, moment: made.opened(peer, place, key, moment))
@@ -356,17 +373,22 @@ class Replication:
         self._node.admit(peer, False)
 
     def _heard(self, call: Call[Any]) -> None:
-        peer, body = call.peer, call.body
-        self.meet(peer)
-        self.turn(lambda made, moment: made.heard(peer, body, moment))
+        if len(self._queue) < QUEUE_MOST:
+            self.meet(call.peer)
+            self.turn(lambda made, moment: made.heard(call.peer, call.body, moment))
 
     def _asked(self, call: Call[Any]) -> Deferred[Any]:
-        peer, body = call.peer, call.body
+        if len(self._queue) >= QUEUE_MOST:
+            raise Refused(BUSY, "not now")
         answer: Deferred[Any] = Deferred()
-        self.meet(peer)
+        self.meet(call.peer)
 
         def asked(made: Directory, moment: Moment) -> None:
-            reply = made.asked(peer, body, answer, moment)
+            try:
+                reply = made.asked(call.peer, call.body, answer, moment)
+            except StoreError:
+                answer.errback(Refused(BUSY, "not now"))
+                raise
             if isinstance(reply, Exception):
                 answer.errback(reply)
             elif reply is not None:

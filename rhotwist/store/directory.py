@@ -111,6 +111,8 @@ class Directory:
 
         def work(connection: sqlite3.Connection) -> Page:
             last = connection.execute(_SEQ).fetchone()[0]
+            if cursor > last:  # and maybe more than SQLite has numbers for
+                return Page((), cursor)
             rows = connection.execute(_SINCE, (cursor, last, most)).fetchall()
             found = [(seq, records.whole(row)) for seq, *row in rows]
             damaged = records.addresses(connection, {seq for seq, data in found if data is None})

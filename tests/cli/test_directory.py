@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -16,9 +17,11 @@ from twisted.internet import reactor  # noqa: TID251 - real sockets
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from rhotwist.cli import directory_process, peers
 from rhotwist.cli.directory_process import record_line
 from rhotwist.cli.qr import qr_lines
 from rhotwist.control import directory, picture, trouble, verbs
+from rhotwist.control.text import span
 from rhotwist.net.endpoint import listen
 from rhotwist.wire import armour
 from rhotwist.wire.armour import TEXT_MOST
@@ -82,7 +85,9 @@ class PublishTests(DirectoryCase):
         asked = self.process("node", {verbs.PUBLISH: PUBLISHED})
         self.rho("publish", "--node", "--address", "udp:192.0.2.1:1", "--address", "tcp:192.0.2.1:2")
         self.assertEqual((True, ["udp:192.0.2.1:1", "tcp:192.0.2.1:2"]), (asked[0]["node"], asked[0]["addresses"]))
-        self.assertEqual(2, self.rho("publish", "alice", "--node").status)
+        for wrong in (("alice",), ("--via", NODE_ADDRESS)):
+            printed = self.rho("publish", "--node", *wrong)
+            self.assertEqual((2, True), (printed.status, "--node" in printed.err))
         self.assertEqual(3, self.rho("--datadir", str(self.home / "none"), "publish", "--node").status)
 
 
@@ -106,8 +111,23 @@ class BundleTests(DirectoryCase):
         self.assertEqual(1, self.rho("bundle", "export", ALICE, "-o", str(self.home / "no" / "where")).status)
 
     def test_keys_or_all_must_be_said_and_not_both(self) -> None:
-        for arguments in ((), (ALICE, "--all")):
-            self.assertEqual(2, self.rho("bundle", "export", *arguments).status)
+        for arguments, said in (((), "told nothing"), ((ALICE, "--all"), "told both")):
+            printed = self.rho("bundle", "export", *arguments)
+            self.assertEqual((2, True), (printed.status, said in printed.err))
+
+    def test_each_file_has_its_part_and_codes_for_all_do_not_go_into_files(self) -> None:
+        asked = self.process("wallet", {verbs.BUNDLE_EXPORT: lambda asked: directory.BundleText(
+            f"from {asked['cursor']}\n", 1, asked["cursor"] + 1, asked["cursor"] < 2,
+        )})  # fmt: skip
+        out = self.home / "all.rho"
+        printed = self.rho("bundle", "export", "--all", "-o", str(out))
+        files = [out, self.home / "all-2.rho", self.home / "all-3.rho"]
+        self.assertEqual([f"from {number}\n" for number in range(3)], [path.read_text() for path in files])
+        self.assertEqual(f"3 records in {', '.join(map(str, files))}\n", printed.out)
+        self.assertEqual([0, 1, 2], [one["cursor"] for one in asked])
+        printed = self.rho("bundle", "export", "--all", "--qr", "-o", str(self.home / "qr.rho"))
+        self.assertIn("RHO-2613", printed.err)
+        self.assertFalse((self.home / "qr.rho").exists())
 
     def test_qr_codes_come_one_a_part_and_are_the_tokens(self) -> None:
         asked = self.process("wallet", {verbs.BUNDLE_EXPORT: directory.BundleText(TEXT, 2)})
@@ -124,6 +144,7 @@ class BundleTests(DirectoryCase):
         self.assertEqual([("> hi\n" + TEXT, 0o600, True)], self.read)
         self.assertEqual(f"12 records: 9 new, 2 newer, 1 known, 0 refused · root {ROOT} of 12\n", printed.out)
         self.assertEqual([], list(self.home.glob("paste-*")))
+        self.assertEqual("", printed.err)
         path = self.home / "a.rho"
         path.write_text(TEXT)
         self.assertEqual(9, self.rho("bundle", "import", str(path), "--json").json["new"])
@@ -165,6 +186,25 @@ class BundleTests(DirectoryCase):
         self.assertEqual([], asked)
         self.assertIn("RHO-2611", self.rho("bundle", "show", str(self.home / "absent")).err)
 
+    def test_a_text_as_long_as_it_may_be_is_handed_over(self) -> None:
+        asked = self.process("wallet", {verbs.BUNDLE_IMPORT: MERGED})
+        self.patch(directory_process, "TEXT_MOST", 20)
+        path = self.home / "text"
+        for size, status in ((20, 0), (21, 1)):
+            path.write_text("x" * size)
+            self.assertEqual([status] * 2, [self.rho("bundle", "import", str(path)).status,
+                                            self.rho("bundle", "import", stdin="x" * size).status])  # fmt: skip
+        self.assertEqual(2, len(asked))
+        printed = self.rho("bundle", "import", str(self.home / "absent"))
+        self.assertIn("No such file", printed.err)
+
+    def test_where_neither_process_runs_one_for_wallets_is_started(self) -> None:
+        def started(run: Any, patience: float) -> Any:
+            raise trouble.DIRECTORY_OUT(why="it would be started")
+
+        self.patch(directory_process, "wallet_process", started)
+        self.assertIn("it would be started", self.rho("dir").err)
+
     def test_hello_prints_a_bundle(self) -> None:
         self.process("wallet", {verbs.BUNDLE_HELLO: directory.BundleText(TEXT, 0)})
         self.assertEqual(TEXT, self.rho("bundle", "hello").out)
@@ -196,6 +236,8 @@ class DirTests(DirectoryCase):
         for arguments in (("dir",), ("dir", "root", "--node")):
             self.assertEqual(f"{ROOT}  3 records of 2026-11-29  2 wait until their time\n", self.rho(*arguments).out)
         self.assertEqual(3, self.rho("dir", "--json").json["count"])
+        for options in (("--timeout", "5"), ("--timeout=5",), ("--datadir", str(self.home), "-q")):
+            self.assertEqual((0, ROOT), ((printed := self.rho("dir", *options)).status, printed.out[:64]))
         self.process("wallet", {verbs.ROOT: directory.Root(ROOT, 1, "2026-11-29", 2524, "ab" * 8, 9, 0)})
         self.assertEqual(f"{ROOT}  1 record of 2026-11-29\n", self.rho("dir").out)
 
@@ -205,9 +247,45 @@ class DirTests(DirectoryCase):
         self.assertEqual([{"cursor": 3, "limit": 1}], asked)
         self.assertIn("--after 17", printed.err)
 
+    def test_a_list_is_printed_a_record_a_line_and_says_nothing_beside_at_its_end(self) -> None:
+        asked = self.process("wallet", {verbs.RECORDS: directory.RecordList((WALLET_ROW, NODE_ROW), 2)})
+        printed = self.rho("dir", "list")
+        self.assertEqual([record_line(WALLET_ROW), record_line(NODE_ROW)], printed.out.splitlines())
+        self.assertEqual(("", [{"cursor": 0, "limit": 100}]), (printed.err, asked))
+        self.assertEqual(2, self.rho("dir", "list", "--limit", "1000", "--json").json["cursor"])
+        for wrong in (("--limit", "0"), ("--limit", "1001"), ("--after", "-1")):
+            self.assertEqual(2, self.rho("dir", "list", *wrong).status)
+
     def test_an_empty_list_says_what_fills_it(self) -> None:
         self.process("wallet", {verbs.RECORDS: directory.RecordList((), 0)})
         self.assertIn("rho publish", self.rho("dir", "list").err)
+
+    def test_help_is_help_and_no_root(self) -> None:
+        for word in ("-h", "--help"):
+            printed = self.rho("dir", word)
+            self.assertEqual(0, printed.status)
+            self.assertIn("lookup", printed.out)
+        for wrong in (("nonsense",), ("--nonsense",), ("--timeout",)):
+            self.assertEqual(2, self.rho("dir", *wrong).status)
+
+    def test_a_comparison_is_told_by_how_it_ended_and_so_does_the_command(self) -> None:
+        ends = {
+            "equal": ("equal", 0), "moved": ("changed meanwhile", 0), "other_day": ("is at another day", 6),
+            "unequal": ("differs", 6), "lied": ("answered nonsense", 6),
+            "broken": ("did not answer to the end", 6), "new": ("new", 6),
+        }  # fmt: skip
+        told: list[str] = []
+        asked = self.process("wallet", {verbs.DIR_SYNC: lambda _: directory.Synced(
+            tuple(directory.SyncRow(NODE_ADDRESS, ending, 7) for ending in told), ROOT, 9,
+        )})  # fmt: skip
+        for ending, (words, status) in ends.items():
+            told[:] = [ending]
+            printed = self.rho("dir", "sync", "--at", f" {NODE_ADDRESS}@192.0.2.9:1 ")
+            self.assertEqual((f"{NODE_ADDRESS}  {words}  7 new\nroot {ROOT} of 9\n", status),
+                             (printed.out, printed.status))  # fmt: skip
+        told[:] = ["equal", "lied"]
+        self.assertEqual((6, 2), ((printed := self.rho("dir", "sync", "--json")).status, len(printed.json["rows"])))
+        self.assertEqual([{"at": f"{NODE_ADDRESS}@192.0.2.9:1"}] * 7 + [{"at": ""}], asked)
 
     def test_diff_shows_what_is_otherwise_and_leaves_out_what_is_the_same(self) -> None:
         rows = (attrs.evolve(WALLET_ROW, here="newer"), attrs.evolve(NODE_ROW, here="same"))
@@ -232,7 +310,15 @@ class DirTests(DirectoryCase):
         self.assertNotEqual(boxes[3].get("fill"), boxes[4].get("fill"))
         self.assertEqual(["0", "256", "512", "768"], [box.get("x") for box in boxes[3:]])
         self.assertNotIn("script", picture.svg(LEVELS))
-        self.assertEqual(1, self.rho("dir", "tree", "--svg", str(self.home / "no" / "where")).status)
+        nowhere = self.home / "no" / "where"
+        printed = self.rho("dir", "tree", "--svg", str(nowhere))
+        self.assertEqual(1, printed.status)
+        self.assertIn(str(nowhere), printed.err)
+        self.assertIn("No such file", printed.err)
+        printed = self.rho("dir", "tree", "--svg", str(path))
+        self.assertEqual(f"{path}  root {ROOT}  3 records\n", printed.out)
+        for levels in ("0", "9"):
+            self.assertEqual(2, self.rho("dir", "tree", "--levels", levels).status)
 
     def test_peers_are_listed_with_their_worth(self) -> None:
         row = directory.PeerRow(NODE_ADDRESS, True, 2.5, 7, 1, 0, 30, 2)
@@ -241,6 +327,15 @@ class DirTests(DirectoryCase):
             f"peer  {NODE_ADDRESS}  score 2.5  answered 7  failed 1  records 30 new, 2 false  never answered\n"
         )
         self.assertEqual(expected, self.rho("peers").out)
+        self.assertEqual("", self.rho("peers").err)
+
+    def test_a_peer_of_before_is_told_with_when_it_answered(self) -> None:
+        self.patch(peers, "time", SimpleNamespace(time=lambda: 1e9))
+        rows = [directory.PeerRow(NODE_ADDRESS, False, -1.25, 0, 2, 10**9 + since) for since in (-7_205, 99)]
+        self.process("node", {verbs.PEERS: directory.PeerList(tuple(rows))})
+        lines = self.rho("peers").out.splitlines()
+        begin = f"      {NODE_ADDRESS}  score -1.2  answered 0  failed 2  records 0 new, 0 false  answered "
+        self.assertEqual([f"{begin}{span(7_205.0)} ago", f"{begin}{span(0.0)} ago"], lines)
 
     def test_no_peer_is_told(self) -> None:
         self.process("node", {verbs.PEERS: directory.PeerList(())})

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.directory.answering import PAGE
+from rhotwist.directory.answering import PAGE, answer
 from rhotwist.directory.checks import judge
 from rhotwist.directory.directory import ALONE, BUSY, SLICE, WRONG, Directory
+from rhotwist.directory.endpoints import Endpoint, at_ip
+from rhotwist.directory.endpoints import Kind as Place
 from rhotwist.directory.flood import news_id
 from rhotwist.directory.jobs import Answer, Ask, Job, Judge, Keep, Leave, Mention, Purge
 from rhotwist.directory.messages import (
+    Kind,
     News,
     NewsRecords,
     NewsWanted,
@@ -20,10 +23,12 @@ from rhotwist.directory.messages import (
     SyncHello,
     SyncMore,
     SyncTaken,
+    SyncWalk,
     SyncWant,
 )
-from rhotwist.directory.peers import Connect
-from rhotwist.directory.record import Record, withdraw
+from rhotwist.directory.peers import Connect, Known
+from rhotwist.directory.record import Record, make_record, withdraw
+from rhotwist.directory.step import Mark
 from rhotwist.errors import Refused
 from rhotwist.limits import Limits
 from rhotwist.testing.replicas import MemoryReplica
@@ -150,6 +155,38 @@ class NewsTests(SynchronousTestCase):
         stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON))
         self.assertEqual([Leave(PEERS[0])], stage.work())
 
+    def test_a_record_that_stands_beside_the_tree_is_told_to_nobody_and_makes_no_peer(self) -> None:
+        stage = Stage(1)
+        stage.directory.publish([record(1, NOON, at_ip("udp", "10.0.0.1", 1)).encode()], at(NOON))
+        [keep] = [job for job in self.judged(stage) if isinstance(job, Keep)]
+        self.assertTrue(keep.settled.puts[0].local)
+        stage.directory.kept(keep, at(NOON))
+        self.assertEqual((None, 0), (stage.directory.flood.deadline(), len(stage.directory.peers._untried)))
+
+    def test_a_forgery_that_our_own_people_paste_is_nobody_s(self) -> None:
+        stage = Stage()
+        blamed: list[bytes] = []
+        self.patch(stage.directory, "_blame", lambda peer, *_: blamed.append(peer))
+        stage.directory.publish([bad(record(1)).encode()], at(NOON))
+        self.assertEqual([], self.judged(stage))
+        self.assertEqual([], blamed)
+
+    def judged(self, stage: Stage) -> list[Job]:
+        """What comes of it once a worker has looked."""
+        [job] = stage.directory.jobs()
+        assert isinstance(job, Judge)
+        stage.directory.judged(job, judge(job.checks, 0), at(NOON))
+        return stage.directory.jobs()
+
+    def test_when_one_goes_the_next_is_asked_for_what_it_owed_at_once(self) -> None:
+        stage = Stage(2)
+        stage.work()
+        for peer in PEERS[:2]:
+            stage.directory.heard(peer, News(ids=news_id(record(1))), at(NOON))
+        stage.work()
+        stage.directory.closed(PEERS[0], at(NOON))
+        self.assertEqual([Mention(PEERS[1], NewsWanted(wants=record(1).address[:5]))], stage.directory.jobs())
+
     def test_nonsense_is_blamed(self) -> None:
         stage = Stage(1)
         for body in News(ids=b"1234"), NewsRecords(records=b"no record"):
@@ -158,8 +195,11 @@ class NewsTests(SynchronousTestCase):
 
     def test_a_node_in_a_record_may_become_a_peer_and_a_wallet_or_one_withdrawn_not(self) -> None:
         stage = Stage()
-        stage.directory.publish([record(1).encode()], at(NOON))
+        wallet = make_record(key(2), NOON, [Endpoint(Place.RELAY, key(1).public)])
+        stage.directory.publish([record(1).encode(), wallet.encode()], at(NOON))
         stage.work()
+        self.assertEqual(2, stage.tree.total)
+        self.assertEqual([key(1).public], list(stage.directory.peers._untried._keys))
         [connect] = [job for job in stage.tick(0.0) if isinstance(job, Connect) and not job.feel]
         self.assertEqual((key(1).public, record(1).endpoints[0]), (connect.key, connect.place))
         stage.directory.failed(connect.key, at(NOON))
@@ -198,6 +238,16 @@ class ComparingTests(SynchronousTestCase):
         stage.directory.replied(ask, None, at(NOON, 2.0))
         self.assertEqual([], [job for job in stage.tick(6.0) if isinstance(job, Ask)])
         self.assertEqual(1, len([job for job in stage.tick(7.0) if isinstance(job, Ask)]))
+
+    def test_one_whose_records_the_disk_does_not_take_is_begun_again_in_seconds(self) -> None:
+        stage, theirs = Stage(1), MemoryReplica(b"theirs--", TODAY, 300)
+        theirs.put([record(1)])
+        [hello] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        stage.directory.replied(hello, serve(theirs, hello.request), at(NOON, 1.0))
+        [judging] = stage.directory.jobs()
+        stage.directory.lost(judging, at(NOON, 2.0))  # type: ignore[arg-type]
+        self.assertEqual([], stage.tick(6.0))
+        self.assertEqual([SyncHello], [type(job.request) for job in stage.tick(8.0) if isinstance(job, Ask)])
 
     def test_three_at_once_and_whose_tree_stands_alone_last(self) -> None:
         stage = Stage(5)
@@ -270,6 +320,25 @@ class ComparingTests(SynchronousTestCase):
         [answer] = stage.work()
         self.assertEqual((SLICE + 5, SLICE + 5), (answer.reply.new, answer.reply.count))  # type: ignore[union-attr]
 
+    def test_another_session_under_a_walk_is_no_lie_of_the_peer(self) -> None:
+        other = b"o" * 32
+        stage, theirs = Stage(1), MemoryReplica(b"theirs--", TODAY, 300)
+        theirs.put(map(record, range(300)))
+        stage.tree.put(map(record, range(300, 600)))
+        [hello] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        many = attrs.evolve(serve(theirs, hello.request), kind=Kind.MANY, cells=b"")  # type: ignore[misc]
+        stage.directory.replied(hello, many, at(NOON, 1.0))
+        [walk] = [job for job in stage.work() if isinstance(job, Ask)]
+        self.assertIsInstance(walk.request, SyncWalk)
+        stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON, 1.0))
+        self.assertIsNotNone(stage.directory._friends[PEERS[0]].sync)
+        stage.directory.opened(PEERS[0], PLACES[0], other, at(NOON, 1.0))
+        stage.directory.replied(walk, answer(theirs, walk.request, other), at(NOON, 1.0))
+        self.assertEqual(([], 0.0), (stage.work(), stage.directory.peers.score(PEERS[0], NOON)))
+        self.assertEqual([], [job for job in stage.tick(5.0) if isinstance(job, Ask)])
+        self.assertEqual([SyncHello], [type(job.request) for job in stage.tick(6.0) if isinstance(job, Ask)])
+        self.assertEqual(other, stage.directory._friends[PEERS[0]].sync._key)  # type: ignore[union-attr]
+
     def test_a_lie_ends_the_friendship(self) -> None:
         stage = Stage(1)
         [ask] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
@@ -301,12 +370,36 @@ class AskedTests(SynchronousTestCase):
         stage.directory.asked(PEERS[0], given, "again", at(NOON))
         self.assertEqual([Answer("again", attrs.evolve(taken, new=0))], stage.work())
 
+    def test_what_a_worker_or_the_disk_lost_is_answered_for_too(self) -> None:
+        stage = Stage(1)
+        stage.directory.jobs()
+        given = SyncGive(records=packed([record(1)]))
+        for verdicts in (None, b"\0"):
+            stage.directory.asked(PEERS[0], given, "ticket", at(NOON))
+            [job] = stage.directory.jobs()
+            if verdicts is not None:
+                stage.directory.judged(job, verdicts, at(NOON))  # type: ignore[arg-type]
+                [job] = stage.directory.jobs()
+                self.assertIsInstance(job, Keep)
+            stage.directory.lost(job, at(NOON))  # type: ignore[arg-type]
+            [answer] = stage.directory.jobs()
+            self.assertEqual(("ticket", BUSY), (answer.ticket, answer.reply.code))  # type: ignore[union-attr]
+            stage.directory.admission.forget()
+
     def test_gifts_beyond_their_budget_count_as_unasked(self) -> None:
         stage = Stage(1, attrs.evolve(LIMITS, give_burst=2.0, give_rate=0.001, record_burst=1.0, record_rate=0.001))
         for number in range(8):
             stage.directory.asked(PEERS[0], SyncGive(records=packed([record(number)])), number, at(NOON))
         stage.work()
         self.assertEqual((3, 5), (stage.tree.total, stage.directory.admission.waiting))
+
+    def test_whoever_gives_without_end_is_refused_before_anything_is_looked_at(self) -> None:
+        stage = Stage(1, attrs.evolve(LIMITS, sync_burst=1_000.0, sync_rate=0.001))
+        given = SyncGive(records=packed(map(record, range(3))))
+        told = [stage.directory.asked(PEERS[0], given, 0, at(NOON)) for _ in range(4)]
+        most = 1 + 1_000 // len(given.records)
+        self.assertEqual([None] * most, told[:most])
+        self.assertEqual([BUSY] * (4 - most), [reply.code for reply in told[most:]])  # type: ignore[union-attr]
 
     def test_strangers_and_whoever_asks_without_end_are_refused(self) -> None:
         stage = Stage(1, attrs.evolve(LIMITS, sync_burst=1_000.0, sync_rate=0.001))
@@ -327,12 +420,88 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual([Leave(PEERS[0])], stage.work())
 
 
+class KnownTests(SynchronousTestCase):
+    def test_what_is_known_of_peers_outlives_a_restart_in_every_state(self) -> None:
+        kept = [
+            Known(PEERS[0], PLACES[0], 1.5, NOON, True, b"store--a", 7), Known(PEERS[1], PLACES[1], -1.0, NOON),
+        ]  # fmt: skip
+        stage = Stage()
+        stage.directory.load(kept)
+        self.assertEqual((1.5, -1.0), tuple(stage.directory.peers.score(peer, NOON) for peer in PEERS[:2]))
+        expected = [attrs.evolve(known, kept=False) for known in kept]
+        self.assertEqual(expected, stage.directory.state())
+        for peer, where in zip(PEERS[:2], PLACES, strict=False):
+            stage.directory.opened(peer, where, KEY, at(NOON))
+        self.assertEqual(expected, stage.directory.state())
+        self.assertEqual([Mark(b"store--a", 7), None], [one.mark for one in stage.directory._friends.values()])
+        hellos = {job.peer: job.request for job in stage.tick(1.0) if isinstance(job, Ask)}
+        self.assertEqual([(b"store--a", 7), (bytes(8), 0)],
+                         [(hellos[peer].store, hellos[peer].cursor) for peer in PEERS[:2]])  # type: ignore[attr-defined]
+
+    def test_one_that_goes_before_it_was_compared_with_keeps_its_cursor(self) -> None:
+        stage = Stage()
+        stage.directory.load([Known(PEERS[0], PLACES[0], 0.0, NOON, True, b"store--a", 7)])
+        stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON))
+        stage.directory.closed(PEERS[0], at(NOON))
+        self.assertEqual([7], [known.cursor for known in stage.directory.state()])
+
+    def test_of_those_that_went_so_many_cursors_are_kept_as_peers(self) -> None:
+        stage = Stage(limits=attrs.evolve(LIMITS, peers_tried=2))
+        for peer, where in zip(PEERS, PLACES, strict=True):
+            stage.directory.opened(peer, where, KEY, at(NOON))
+            stage.directory._friends[peer].mark = Mark(b"store--a", 1)
+            stage.directory.closed(peer, at(NOON))
+        self.assertEqual(PEERS[3:], list(stage.directory._marks))
+
+    def test_of_whom_there_was_nothing_to_remember_nothing_is(self) -> None:
+        stage = Stage(1)
+        stage.directory.closed(PEERS[0], at(NOON))
+        stage.directory.closed(PEERS[1], at(NOON))
+        self.assertEqual(({}, {}), (stage.directory._marks, stage.directory._friends))
+
+    def test_for_whom_there_is_no_room_is_left_and_no_peer(self) -> None:
+        stage = Stage(2, attrs.evolve(LIMITS, peers_in=1))
+        self.assertEqual([Leave(PEERS[1])], stage.work())
+        self.assertEqual(([PEERS[0]], (PEERS[0],)), ([*stage.directory._friends], stage.directory.flood.neighbours))
+
+    def test_the_first_comparison_is_at_a_random_time_of_the_next_second(self) -> None:
+        stage = Stage()
+        stage.directory._rng = lambda count: b"\x80".ljust(count, b"\0")
+        stage.tick(10.0)
+        stage.directory.opened(PEERS[0], PLACES[0], KEY, at(NOON, 10.2))
+        self.assertEqual((10.7, 10.7), (stage.directory._friends[PEERS[0]].next, stage.directory.deadline()))
+        stage.directory.opened(PEERS[1], PLACES[1], KEY, at(NOON, 10.4))
+        self.assertEqual(10.7, stage.directory.deadline())
+        self.assertEqual([], stage.tick(10.6))
+        self.assertEqual([PEERS[0]], [job.peer for job in stage.tick(10.7) if isinstance(job, Ask)])
+
+    def test_another_session_has_another_key_also_where_nothing_is_under_way(self) -> None:
+        stage = Stage(1)
+        stage.directory.opened(PEERS[0], PLACES[0], b"o" * 32, at(NOON))
+        self.assertEqual(b"o" * 32, stage.directory._friends[PEERS[0]].key)
+
+
 class TimeTests(SynchronousTestCase):
+    def test_it_wants_to_be_woken_each_second_and_for_what_comes_first(self) -> None:
+        stage = Stage(1)
+        chosen: list[float] = []
+        choose = stage.directory.peers.choose
+        self.patch(stage.directory.peers, "choose", lambda mono, date: chosen.append(mono) or choose(mono, date))
+        for mono in (10.0, 10.5, 10.9, 11.0, 11.5):
+            stage.tick(mono)
+        self.assertEqual(([10.0, 11.0], 12.0), (chosen, stage.directory.deadline()))
+        stage.directory.publish([record(1).encode()], at(NOON, 11.2))
+        stage.work(11.2)
+        self.assertEqual(11.5, stage.directory.deadline())
+
     def test_a_day_begins_once(self) -> None:
         stage = Stage()
+        forgotten: list[int] = []
+        self.patch(stage.directory.admission, "forget", lambda: forgotten.append(1))
         tomorrow = at(NOON + 86_400, 1.0)
         stage.directory.tick(tomorrow)
         self.assertIn(Purge(TODAY + 1), stage.directory.jobs())
+        self.assertEqual([1], forgotten)
         stage.directory.tick(tomorrow._replace(mono=5.0))
         self.assertEqual([], [job for job in stage.directory.jobs() if isinstance(job, Purge)])
 

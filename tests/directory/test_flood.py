@@ -9,7 +9,7 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rhotwist.directory.flood import Flood, news_id
+from rhotwist.directory.flood import OFFERS, Flood, news_id
 from rhotwist.directory.messages import NEWS, News, NewsRecords, NewsWanted
 from rhotwist.directory.record import read_layout, split
 from rhotwist.directory.replica import Entry
@@ -61,6 +61,37 @@ class TellingTests(SynchronousTestCase):
         some.tick(11.0)
         self.assertEqual(([], None), (some.outgoing(), some.deadline()))
 
+    def test_nodes_tell_at_instants_of_their_own(self) -> None:
+        some = Flood(Limits(news_beat=2.0), lambda count: b"\x40".ljust(count, b"\0"))
+        some.join(ANN)
+        for mono, beat in ((10.0, 10.5), (10.6, 12.5)):
+            some.stored([made(int(mono * 10))], mono)
+            self.assertEqual(beat, some.deadline())
+            some.tick(beat)
+
+    def test_what_was_told_is_not_told_again(self) -> None:
+        some = flood(ANN)
+        for number, told in ((1, ids(1)), (2, ids(2))):
+            some.stored([made(number)], float(number))
+            some.tick(number + 0.5)
+            self.assertEqual([(ANN, News(ids=b"".join(told)))], some.outgoing())
+
+    def test_what_all_have_is_no_news_and_what_comes_late_moves_no_beat(self) -> None:
+        some = flood(ANN)
+        some.news(ANN, ids(1), replica((1,)), 10.0)
+        some.stored([made(1)], 10.1)
+        self.assertIsNone(some.deadline())
+        for mono in (10.2, 10.7):
+            some.stored([made(int(10 * mono))], mono)
+            self.assertEqual(10.5, some.deadline())
+
+    def test_it_wants_to_be_woken_for_what_is_first(self) -> None:
+        for beat, first in ((0.5, 10.5), (5.0, 11.0)):
+            some = flood(ANN, BOB, news_beat=beat)
+            some.news(ANN, ids(1), EMPTY, 10.0)
+            some.stored([made(2)], 10.1)
+            self.assertEqual(first, some.deadline())
+
     def test_many_ids_go_in_several_packets(self) -> None:
         some = flood(ANN)
         some.stored(map(made, range(200)), 0.0)
@@ -76,7 +107,20 @@ class TellingTests(SynchronousTestCase):
         came = [read_layout(one) for body in bodies for one in split(body.records)]  # type: ignore[attr-defined]
         self.assertEqual({made(n).address for n in range(10)}, {one.address for one in came})
         some.tick(1.0)
-        self.assertEqual([], some.outgoing()[1:])
+        self.assertEqual([], some.outgoing())
+
+    def test_who_wants_one_record_is_told_of_those_beside_it(self) -> None:
+        first: dict[bytes, int] = {}
+        one, other = next(
+            (first[start], number) for number in range(10_000)
+            if first.setdefault(start := made(number).address[:1], number) != number
+        )  # fmt: skip
+        some = flood(ANN)
+        some.stored([made(one), made(other)], 0.0)
+        some.wanted(ANN, [made(one).address[:5]], replica((one, other)), 0.1)
+        some.outgoing()
+        some.tick(1.0)
+        self.assertEqual([(ANN, News(ids=news_id(made(other))))], some.outgoing())
 
     def test_nobody_but_neighbours_is_served_and_they_within_bounds(self) -> None:
         some, tree = flood(ANN, news_rate=1.0), replica((1,))
@@ -112,6 +156,22 @@ class AskingTests(SynchronousTestCase):
         some.news(ANN, ids(1), EMPTY, 3.0)
         self.assertEqual([(ANN, prefixes(1))], self.asked(some))
 
+    def test_each_record_is_waited_for_by_itself_and_one_is_asked_at_a_time(self) -> None:
+        some = flood(ANN, BOB, CAROL)
+        for peer in (ANN, BOB, CAROL):
+            some.news(peer, ids(1), EMPTY, 0.0)
+            some.news(peer, ids(2), EMPTY, 0.5)
+        some.outgoing()
+        some.tick(0.9)
+        self.assertEqual([], self.asked(some))
+        some.tick(1.0)
+        self.assertEqual([(BOB, prefixes(1))], self.asked(some))
+        self.assertEqual({ANN: 1, BOB: 1, CAROL: 0}, some._under_way)
+        some.tick(1.5)
+        self.assertEqual([(BOB, prefixes(2))], self.asked(some))
+        some.came(CAROL, [made(1), made(2)])
+        self.assertEqual({ANN: 0, BOB: 0, CAROL: 0}, some._under_way)
+
     def test_one_who_leaves_is_replaced_at_once(self) -> None:
         some = flood(ANN, BOB)
         for peer in (ANN, BOB):
@@ -135,11 +195,42 @@ class AskingTests(SynchronousTestCase):
         some.news(ANN, ids(5_000), EMPTY, 0.0)
         self.assertEqual(1, len(some._wanted))
 
+    def test_who_announces_again_and_again_is_asked_once_and_keeps_nobody_out(self) -> None:
+        some = flood(ANN, BOB, CAROL)
+        for peer in (ANN, *[ANN, BOB] * 10, CAROL):
+            some.news(peer, ids(1), EMPTY, 0.0)
+        asked = []
+        for second in range(5):
+            asked += [peer for peer, _ in self.asked(some)]
+            some.tick(1.0 + second)
+        self.assertEqual([ANN, BOB, CAROL], asked)
+
+    def test_of_many_who_announce_eight_are_remembered(self) -> None:
+        crowd = [f"peer {n}".encode().ljust(32) for n in range(20)]
+        some = flood(*crowd)
+        for peer in crowd:
+            some.news(peer, ids(1), EMPTY, 0.0)
+        self.assertEqual(crowd[1 : 1 + OFFERS], list(some._wanted[ids(1)[0]].others))
+
+    def test_who_came_told_and_went_is_not_remembered_with_what_it_told(self) -> None:
+        some = flood(ANN, BOB)
+        some.news(ANN, ids(1), replica((1,)), 0.0)
+        for number in range(1_000):
+            stranger = f"stranger {number}".encode().ljust(32)
+            some.join(stranger)
+            some.news(stranger, ids(1, 2), replica((1, 2)), 0.0)
+            some.leave(stranger, 0.0)
+        self.assertLessEqual(max(map(len, some._has.values())), 4)
+        self.assertEqual({ANN, BOB}, set(some._under_way))
+        some.stored([made(1)], 1.0)
+        some.tick(2.0)
+        self.assertEqual([BOB], [peer for peer, _ in some.outgoing()])  # Ann has it, and that is not forgotten
+
     def test_what_another_way_brought_is_not_waited_for(self) -> None:
         some = flood(ANN)
         some.news(ANN, ids(1), EMPTY, 0.0)
         some.stored([made(1)], 0.1)
-        self.assertEqual({}, some._wanted)
+        self.assertEqual(({}, {ANN: 0}), (some._wanted, some._under_way))
 
 
 class Held(MemoryReplica):

@@ -8,8 +8,9 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
-from rhotwist.directory.peers import BAD, HALF, TRIED_CROWD, UNTRIED_CROWD, Connect, Peers, Use, alone, crowd_of
+from rhotwist.directory.peers import BAD, HALF, TRIED_CROWD, UNTRIED_CROWD, Connect, Known, Peers, Use, alone, crowd_of
 from rhotwist.limits import Limits
+from rhotwist.secret.crowd import Crowd
 from rhotwist.testing import SeededTestCase
 
 OWN = b"own".ljust(32)
@@ -123,6 +124,9 @@ class ChoiceTests(SynchronousTestCase):
         some.closed(key(1), 0.0)
         self.assertIs(Use.KEPT, some.opened(key(4), place(4), 0.0, 0))
         self.assertEqual((), some.out)
+        some.named = frozenset((key(0), key(5)))
+        uses = [some.opened(key(n), place(n), 0.0, 0) for n in (0, 5, 6)]
+        self.assertEqual([Use.NONE, Use.KEPT, Use.NONE], uses)  # strangers shut out nobody whom our people named
 
 
 class MemoryTests(SynchronousTestCase):
@@ -152,6 +156,126 @@ class MemoryTests(SynchronousTestCase):
         after = peers()
         after.load(some.kept())
         self.assertEqual((5, 3), after.counts(key(2)))
+
+    def test_one_of_the_last_run_that_took_its_record_back_and_visits_is_not_dialled(self) -> None:
+        some = peers(feel_every=1e9)
+        some.choose(0.0, 0)
+        some.load([Known(key(1), place(1), kept=True)])
+        some.forget(key(1))
+        some.opened(key(1), place(1), 0.0, 0)
+        some.judge(key(1), 1.0, 0)
+        some.closed(key(1), 0.0)
+        self.assertEqual([], some.choose(1.0, 0))
+        some.paste(key(1), place(2))
+        self.assertEqual([Connect(key(1), place(2))], some.choose(2.0, 0))
+        some.learn(key(3), place(3))
+        some.learn(key(4), place(2, 4))
+        chosen = [connect.key for connect in some.choose(3.0, 0)]
+        self.assertEqual(key(3), chosen[0])  # whoever is dialled counts for its neighbourhood
+
+    def test_no_more_of_the_last_run_are_first_than_may_be_kept(self) -> None:
+        some = peers(peers_kept=2)
+        some.load([Known(key(number), place(number), kept=number != 1) for number in range(5)])
+        self.assertEqual([key(0), key(2)], some._first)
+
+    def test_another_record_says_where_it_is_now_whatever_is_known_of_it(self) -> None:
+        some = peers(peers_out=1, feel_every=1e9)
+        some.load([Known(key(1), place(1))])
+        some.learn(key(1), place(5))
+        self.assertEqual((place(5), 0), (some._tried[key(1)].place, len(some._untried)))
+        for number in range(UNTRIED_CROWD):
+            some.learn(key(100 + number), place(2, number))
+        some.learn(key(100), place(2, 999))
+        some.learn(key(500), place(2, 500))
+        self.assertEqual((place(2, 999), UNTRIED_CROWD), (some._untried.get(key(100)).place, len(some._untried)))  # type: ignore[union-attr]
+        some.learn(OWN, place(3))
+        self.assertNotIn(OWN, some._untried)
+
+    def test_a_peer_of_now_stays_one_when_its_record_is_withdrawn_and_a_stranger_s_is_no_matter(self) -> None:
+        some = peers()
+        some.learn(key(1), place(1))
+        [connect, *_] = some.choose(0.0, 0)
+        some.opened(connect.key, connect.place, 0.0, 0)
+        some.judge(key(1), 1.0, 0)
+        some.forget(key(1))
+        some.forget(key(99))
+        self.assertEqual([Known(key(1), place(1), 1.0, 0, True)], some.kept())
+
+    def test_one_that_is_opened_twice_is_a_peer_once(self) -> None:
+        some = peers()
+        some.learn(key(1), place(1))
+        [connect, *_] = some.choose(0.0, 0)
+        uses = [some.opened(key(1), place(1), 0.0, 0) for _ in range(2)]
+        self.assertEqual(([Use.KEPT] * 2, (key(1),), {}), (uses, some.out, some._in))
+
+    def test_one_that_was_felt_is_left_though_there_is_room_and_one_too_many_though_it_was_not(self) -> None:
+        some = peers(peers_out=1)
+        for number, feel, use in ((1, True, Use.ONCE), (2, False, Use.KEPT), (3, False, Use.ONCE)):
+            some.learn(key(number), place(number))
+            some._dialling[key(number)] = feel
+            self.assertIs(use, some.opened(key(number), place(number), 0.0, 0))
+        self.assertEqual(((key(2),), 3), (some.out, len(some._tried)))
+
+    def test_as_many_are_dialled_as_places_are_free_and_whom_it_feels_takes_none(self) -> None:
+        some = peers(peers_out=2, feel_every=1e9)
+        for number in range(9):
+            some.learn(key(number), place(number))
+        first = some.choose(0.0, 0)
+        self.assertEqual([False, False, True], [connect.feel for connect in first])
+        self.assertEqual([], some.choose(1.0, 0))
+        some.opened(first[0].key, first[0].place, 1.0, 0)
+        self.assertEqual([], some.choose(2.0, 0))
+        some.failed(first[1].key, 2.0, 0)
+        self.assertEqual(1, len(some.choose(3.0, 0)))
+
+    def test_one_that_went_is_dialled_again_after_a_minute_and_one_that_failed_is_still_known(self) -> None:
+        some = peers(peers_out=1, feel_every=1e9)
+        some.load([Known(key(1), place(1))])
+        [connect, *_] = some.choose(0.0, 0)
+        some.opened(key(1), connect.place, 0.0, 0)
+        some.closed(key(1), 10.0)
+        self.assertEqual(([], 1), (some.choose(69.0, 0), len(some.choose(70.0, 0))))
+        some.failed(key(1), 70.0, 0)
+        self.assertEqual([key(1)], [known.key for known in some.kept()])
+        some._newcomers[key(1)] = key(9)  # whom its table has dropped meanwhile
+        some.failed(key(1), 80.0, 0)
+        self.assertEqual(([], {}), (some.kept(), some._newcomers))
+
+    def test_a_score_is_of_the_day_it_was_given_and_tells_who_may_stay(self) -> None:
+        some = peers()
+        self.assertIs(True, some.judge(key(1), BAD + 0.5, 0))
+        self.assertIs(False, some.judge(key(1), -0.5, 0))
+        self.assertIs(True, some.judge(key(1), 0.0, int(HALF)))
+        self.assertEqual(BAD / 4, some.score(key(1), 2 * int(HALF)))
+
+    def test_blame_outlives_another_record_and_a_withdrawal(self) -> None:
+        for again in (place(1), place(2)):
+            for tried in (False, True):
+                some = peers(feel_every=1e9)
+                some.learn(key(1), place(1))
+                if tried:
+                    some.choose(0.0, 0)
+                some.opened(key(1), place(1), 0.0, 0)
+                self.assertEqual(tried, key(1) in some.out)
+                some.judge(key(1), -20.0, 0)
+                some.closed(key(1), 0.0)
+                some.learn(key(1), again)
+                self.assertEqual(2 * BAD, some.score(key(1), 0))
+                some.forget(key(1))
+                self.assertEqual(2 * BAD, some.score(key(1), 0))
+                some.learn(key(1), again)
+                self.assertIs(Use.NONE, some.opened(key(1), again, 9e3, 0))
+                self.assertEqual([], some.choose(9e3, 0))
+                self.assertEqual([key(1)], [connect.key for connect in some.choose(9e3, int(HALF) + 60)])
+                self.assertEqual(0, len(some._strangers))
+
+    def test_merit_is_not_kept_of_whoever_took_its_record_back(self) -> None:
+        some = peers()
+        for number in range(3):
+            some.learn(key(number), place(number))
+            some.judge(key(number), 1.0, 0)
+            some.forget(key(number))
+        self.assertEqual(0, len(some._strangers))
 
     def test_a_test_before_anybody_is_forgotten_who_has_answered(self) -> None:
         for alive in (True, False):
@@ -186,6 +310,22 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(100, len(some._untried))
         self.assertEqual(100, sum(map(len, some._untried_of.values())))
         self.assertNotIn({}, some._untried_of.values())
+
+    def test_what_a_full_memory_costs_does_not_grow_with_it(self) -> None:
+        looked: list[bytes] = []
+        contains, free = Crowd.__contains__, Peers._free
+        self.patch(Crowd, "__contains__", lambda crowd, key: looked.append(key) or contains(crowd, key))
+        self.patch(Peers, "_free", lambda some, key, *when: looked.append(key) or free(some, key, *when))
+        for most in (50, 3_200):
+            some = peers(peers_untried=most, feel_every=1e9)
+            some.choose(0.0, 0)
+            for number in range(most):
+                some.learn(key(number), place(number))
+            looked.clear()
+            for number in range(10):
+                some.learn(key(10_000 + number), place(10_000 + number))
+            self.assertEqual(8, len(some.choose(1.0, 0)))
+            self.assertLess(len(looked), 40)
 
 
 class AloneTests(SynchronousTestCase):

@@ -357,6 +357,16 @@ class LyingTests(SeededTestCase):
                 sync.stage = stage
                 self.assertIs(Ending.LIED, sync.heard(SyncWant(wants=b""), reply).ending, (stage, came))
 
+    def test_a_number_that_no_journal_comes_to_is_a_lie_and_never_a_cursor(self) -> None:
+        tree = replica((1,))
+        for seq, ending in ((2**63 - 1, Ending.EQUAL), (2**63, Ending.LIED)):
+            sync = Sync(tree, KEY)
+            [hello] = sync.begin().asks
+            same = SyncAnswer(kind=Kind.SAME, epoch=tree.epoch, count=1, root=tree.root, store=b"store--b", seq=seq,
+                              until=0, records=b"", wants=b"", cells=b"")  # fmt: skip
+            self.assertIs(ending, sync.heard(hello, same).ending)
+            self.assertEqual(Mark(b"store--b", seq) if ending is Ending.EQUAL else None, sync.mark)
+
     def test_whatever_is_said_it_ends_within_its_budget_and_raises_nothing(self) -> None:
         for seed in self.seeds(8, 3_000):
             noise = Random(seed)

@@ -29,7 +29,10 @@ class CrowdTests(SynchronousTestCase):
     def test_it_never_outgrows_its_bound_and_the_newcomer_stays(self) -> None:
         crowd: Crowd[int, int] = Crowd(16, random.Random(1).randbytes)
         for number in range(1_000):
-            crowd.put(number, -number)
+            before = {one: crowd.get(one) for one in range(number) if one in crowd}
+            gone = crowd.put(number, -number)
+            self.assertEqual([] if gone is None else [gone],
+                             [item for item in before.items() if item[0] not in crowd])  # fmt: skip
             self.assertLessEqual(len(crowd), 16)
             self.assertEqual(crowd.get(number), -number)
         self.assertEqual(crowd.dropped, 1_000 - 16)

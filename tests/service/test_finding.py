@@ -6,13 +6,17 @@ import datetime
 from typing import Any
 
 from rhotwist.control import directory as values
+from rhotwist.control import verbs
 from rhotwist.control.values import Nothing
 from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
-from rhotwist.directory.record import Record, delegation, make_record, withdraw
+from rhotwist.directory.record import Record, address_of, delegation, make_record, withdraw
 from rhotwist.errors import LocalError, OperatorError
 from rhotwist.keys.address import NodeAt
+from rhotwist.limits import Limits
 from rhotwist.net.peer import at_any
-from rhotwist.service.finding import Finder, places_of, row_of
+from rhotwist.service import finding
+from rhotwist.service.finding import Finder, keys_of, places_of, readable, row_of
+from rhotwist.store.directory import Directory, Page
 from rhotwist.tree.hashes import EMPTY
 from rhotwist.wire.datagram import Path, pack_address
 from tests.directory.support import NOON, TODAY, key, record
@@ -114,11 +118,45 @@ class FindingTests(HomeCase):
         self.assertRaises(OperatorError, self.finder.peer, node(NODE), asked=False)
         self.node.path = Path(0, pack_address("8.8.8.8", 9))
         self.finder.proven(peer, bytes(32))
+        self.assertTrue(self.finder.may_try(at_ip("udp", "8.8.8.8", 2).encode()))
+        self.assertEqual(at_ip("udp", "8.8.8.8", 9).encode(), self.finder.proven_path(self.node.path))
         stream = self.node.path._replace(stream=True)
         self.assertEqual(at_ip("tcp", "8.8.8.8", 9).encode(), self.finder.proven_path(stream))
         for _ in range(2):
             ways = self.finder.peer(node(NODE), asked=False).paths
             self.assertEqual((Path(0, pack_address("8.8.8.8", 1)),), ways)
+
+    def test_of_addresses_that_proved_a_key_the_last_ones_are_remembered(self) -> None:
+        finder = Finder(self.home(limits=Limits(attempt_max=2)).keeper, self.node)  # type: ignore[arg-type]
+        places = [finder.proven_path(Path(0, pack_address(f"8.8.8.{number}", 9))) for number in (1, 2)]
+        self.assertEqual([True] * 4, [finder.may_try(place) for place in places * 2])
+        places.append(finder.proven_path(Path(0, pack_address("8.8.8.3", 9))))
+        self.assertEqual([True] * 3, [finder.may_try(place) for place in places])
+        self.assertEqual([False, True, True], [finder.may_try(place) for place in places])
+
+    def test_all_that_may_be_asked_has_an_answer(self) -> None:
+        found = self.finder.handlers()
+        self.assertEqual({verbs.LOOKUP: self.finder.lookup, verbs.RECORDS: self.finder.records,
+                          verbs.ROOT: self.finder.root, verbs.TREE: self.finder.tree}, found)  # fmt: skip
+
+    def test_an_answer_has_one_record_at_least_and_no_more_than_a_thousand(self) -> None:
+        self.give(self.here, *map(record, range(4)))
+        for limit, most, listed in ((0, 9, 1), (-5, 9, 1), (9, 2, 2)):
+            self.patch(finding, "LISTED_MOST", most)
+            found = self.finder.records(values.ListAsk(limit=limit))
+            self.assertEqual((listed, True), (len(found.records), found.more))
+
+    def test_a_cursor_that_is_none_lists_all_or_nothing(self) -> None:
+        self.give(self.here, record(1))
+        self.assertEqual(1, len(self.finder.records(values.ListAsk(cursor=-1)).records))
+        for cursor in (2**63 - 1, 2**63, 10**30):
+            self.assertEqual(values.RecordList((), cursor), self.finder.records(values.ListAsk(cursor)))
+
+    def test_a_page_with_damaged_records_is_a_page(self) -> None:
+        page = Page((record(1).encode(),), 7, (bytes(32),))
+        self.patch(Directory, "since", lambda *_: page)
+        found = self.finder.records(values.ListAsk(limit=2))
+        self.assertEqual((1, 7, True), (len(found.records), found.cursor, found.more))
 
     def test_records_are_listed_as_they_came_page_by_page(self) -> None:
         for number in range(5):
@@ -147,6 +185,12 @@ class FindingTests(HomeCase):
                                                               for n in range(8)]))  # fmt: skip
         self.assertEqual(["" if region == EMPTY else region.hex() for region in view], list(found.levels[3]))
         self.assertEqual(9, len(self.result(self.finder.tree(values.TreeAsk(levels=99))).levels))
+        self.assertEqual(2, len(self.result(self.finder.tree(values.TreeAsk(levels=0))).levels))
+        deep = self.result(self.finder.tree(values.TreeAsk(levels=6))).levels[6]
+        self.assertEqual({"" if region == EMPTY else region.hex() for region in self.result(self.here.keeper.ask(
+            lambda view: [view.region(6, bytes([n << 2]) + bytes(31)) for n in range(64)]
+        ))}, set(deep))  # fmt: skip
+        self.assertIn("", deep)
 
 
 class RowTests(HomeCase):
@@ -164,6 +208,20 @@ class RowTests(HomeCase):
     def test_private_ones_are_marked(self) -> None:
         self.assertTrue(row_of(make_record(key(1), NOON, [at_ip("udp", "10.0.0.1", 1)])).private)
         self.assertFalse(row_of(make_record(key(1), NOON, HERE)).private)
+        self.assertTrue(row_of(make_record(key(1), NOON, [at_ip("udp", "10.0.0.1", 1), HERE[0]])).private)
+
+    def test_times_are_those_of_unix_and_names_those_of_the_tree(self) -> None:
+        made = make_record(key(1), NOON, HERE, 2)
+        row = row_of(made, "newer")
+        noon = int(datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC).timestamp()) + NOON
+        self.assertEqual((noon, noon + 7_200), (row.issued_at, row.until_at))
+        self.assertEqual((made.address.hex(), made.hash.hex(), "newer"), (row.address, row.hash, row.here))
+
+    def test_a_key_names_its_place_and_a_delegation_has_two(self) -> None:
+        self.assertEqual((key(1).public,), keys_of(record(1)))
+        made = delegation(AUTHORITY.sign(WALLET))
+        self.assertEqual(address_of(*keys_of(made)), made.address)
+        self.assertEqual([record(1)], readable([b"", record(1).encode(), b"junk"]))
 
 
 def _said(made: Record) -> tuple[str, tuple[str, ...]]:

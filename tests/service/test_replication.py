@@ -169,7 +169,7 @@ class NodeTests(OthersCase):
         three = self.node("three", one)
         await self.until(lambda: three.replication.neighbours)
         await three.stopService()
-        self.assertEqual({}, three.replication._timers)
+        self.assertEqual(0, len(three.replication._timers))
 
 
 class WalletTests(OthersCase):

@@ -1,0 +1,40 @@
+"""Work that is done later, by name: one timer for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+
+
+class Timers:
+    """later gives a Deferred that fires after so many seconds, and may be cancelled."""
+
+    def __init__(self, later: Callable[[float], Deferred[None]]) -> None:
+        self._later = later
+        self._timers: dict[str, Deferred[None]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._timers
+
+    def __len__(self) -> int:
+        return len(self._timers)
+
+    def set(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        """Do work then; the timer of that name, if there is one, is set anew."""
+        old = self._timers.pop(name, None)
+        if old is not None:
+            old.cancel()
+
+        def due(_: None) -> None:
+            del self._timers[name]
+            work()
+
+        timer = self._timers[name] = self._later(seconds)
+        timer.addCallbacks(due, lambda failure: failure.trap(CancelledError))
+
+    def stop(self) -> None:
+        """Do nothing of it any more."""
+        timers, self._timers = self._timers, {}
+        for timer in timers.values():
+            timer.cancel()
