@@ -33,7 +33,7 @@ from rhotwist.net.clock import make_monotonic, now
 from rhotwist.service.claim import claim
 from rhotwist.service.node import NodeService
 from rhotwist.service.options import Options, settings
-from rhotwist.service.tap import keep_loaded
+from rhotwist.service.tap import favour_reactor
 
 EVERY = 0.005
 PATIENCE = 120.0
@@ -135,7 +135,7 @@ async def _opened(reactor: Any, node: NodeService) -> None:
     """Its directory and its worker are there."""
     await node.directory.ask(lambda view: None)
     await deferLater(reactor, 1.0)
-    keep_loaded()
+    favour_reactor()
 
 
 @contextmanager

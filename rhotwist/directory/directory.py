@@ -12,7 +12,7 @@ verb: what admission decides rests on all that it decided before.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import attrs
@@ -190,8 +190,16 @@ class Directory:
             self._learn(record)
         for giver, count in job._givers.items():
             self.peers.count(giver, good=count)
-        self.flood.stored(records, moment.mono)
+        self.flood.stored(records, moment.mono, self._known_to(job._owner))
         self._pay(job._owner, len(records), moment)
+
+    def _known_to(self, owner: Owner) -> Collection[bytes]:
+        """The neighbours who have the records that came for this."""
+        if isinstance(owner, Slices):
+            owner = owner.owner
+        if isinstance(owner, Pulled) and owner.sync.fetches_all:
+            return self.flood.neighbours  # who is new has no news for them
+        return (owner.peer,) if isinstance(owner, Pulled | Given) else ()
 
     def lost(self, job: Judge | Keep, moment: Moment) -> None:
         """A worker or the disk failed: nothing of it was kept, and whoever waits for it is told."""

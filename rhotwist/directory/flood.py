@@ -6,7 +6,7 @@ Nothing is sent on before it was verified and stored, and a neighbour is not tol
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import floor
 
 import attrs
@@ -130,15 +130,16 @@ class Flood:
 
     # --- what we say
 
-    def stored(self, records: Iterable[Record], mono: float) -> None:
-        """These were verified and stored, and are news from now on."""
+    def stored(self, records: Iterable[Record], mono: float, known_to: Collection[bytes] = ()) -> None:
+        """These were verified and stored, and are news from now on, but to those who have them for sure."""
+        owing = [(peer, owed) for peer, owed in self._owed.items() if peer not in known_to]
         for record in records:
             id = news_id(record)
             wanted = self._wanted.pop(id, None)
             if wanted is not None:
                 self._release(wanted)
             has = self._has.get(id, ())
-            for peer, owed in self._owed.items():
+            for peer, owed in owing:
                 if peer not in has:
                     owed[id] = None
         if self._beat is None and any(self._owed.values()):

@@ -231,7 +231,8 @@ class Replication:
         try:
             with self._keeper.store.steady() as here:
                 if here is None:
-                    self._timers.set("drain", AGAIN, self._drain)
+                    done = self._keeper.store.still()
+                    self._timers.set("drain", AGAIN, self._drain, None if done is None else self._world.soon(done))
                     return
                 self._tree.here = here
                 while self._queue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -20,8 +21,10 @@ class Timers:
     def __len__(self) -> int:
         return len(self._timers)
 
-    def set(self, name: str, seconds: float, work: Callable[[], None]) -> None:
-        """Do work then; the timer of that name, if there is one, is set anew."""
+    def set(
+        self, name: str, seconds: float, work: Callable[[], None], sooner: Deferred[Any] | None = None
+    ) -> None:
+        """Do work then, or once sooner has fired; the timer of that name, if there is one, is set anew."""
         old = self._timers.pop(name, None)
         if old is not None:
             old.cancel()
@@ -32,6 +35,13 @@ class Timers:
 
         timer = self._timers[name] = self._later(seconds)
         timer.addCallbacks(due, lambda failure: failure.trap(CancelledError))
+
+        def hasten(_: object) -> None:
+            if self._timers.get(name) is timer:
+                self.set(name, 0.0, work)
+
+        if sooner is not None:
+            sooner.addCallbacks(hasten, lambda failure: None)
 
     def stop(self) -> None:
         """Do nothing of it any more."""

@@ -148,6 +148,12 @@ class Directory:
                     self._reading = False
                 self._turn.notify_all()
 
+    def still(self) -> Future[None] | None:
+        """Fires when what is being changed, or waits to be, is done: then try ``steady`` again. None if nothing is
+        being changed, and ``steady`` has another reason.
+        """
+        return self._database.submit(lambda _: None) if self._changing else None
+
     def _steady(self) -> Compared | None:
         def work(connection: sqlite3.Connection) -> Compared | None:
             view = self._replica.steady(connection)

@@ -271,6 +271,22 @@ class ComparingTests(SynchronousTestCase):
         stage.directory.replied(ask, serve(stage.tree, ask.request), at(NOON, 123.0))
         self.assertEqual(1, len([job for job in stage.tick(183.0) if isinstance(job, Ask)]))
 
+    def test_what_a_comparison_brought_is_news_to_the_others_alone_and_what_who_is_new_fetched_to_nobody(self) -> None:
+        for count, told in ((5, PEERS[1:3]), (9_000, [])):
+            stage, theirs = Stage(3), MemoryReplica(b"theirs--", TODAY, 300)
+            theirs.put(record(number) for number in range(5))
+            theirs.put(made(number) for number in range(count - 5))
+            [first, *others] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+            for ask in others:
+                stage.directory.replied(ask, None, at(NOON, 1.0))
+            stage.directory.replied(first, serve(theirs, first.request), at(NOON, 1.0))
+            waiting = [job for job in stage.work(1.0) if isinstance(job, Ask)]
+            while stage.tree.total < 5:
+                stage.directory.replied(waiting[0], serve(theirs, waiting[0].request), at(NOON, 1.0))
+                waiting = waiting[1:] + [job for job in stage.work(1.0) if isinstance(job, Ask)]
+            news = [job for job in stage.tick(3.0) if isinstance(job, Mention) and isinstance(job.body, News)]
+            self.assertEqual(told, [job.peer for job in news])
+
     def test_while_one_brings_all_that_it_has_the_others_wait_but_not_for_ever(self) -> None:
         stage, full = Stage(3), replica(range(9_000), b"theirs--")
         [first, *others] = [job for job in stage.tick(1.0) if isinstance(job, Ask)]

@@ -53,8 +53,10 @@ class StopTests(SynchronousTestCase):
             self.assertEqual(1, status)
             self.assertIn(code, err)
 
-    def test_once_it_is_started_the_collector_looks_no_more_at_what_is_loaded(self) -> None:
+    def test_once_it_is_started_the_collector_looks_no_more_at_what_is_loaded_and_threads_give_way_soon(self) -> None:
         self.addCleanup(gc.unfreeze)
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
         gc.unfreeze()
         tap._Guarded(tap.service.Service(), mock.Mock(debug=False)).startService()
         self.assertGreater(gc.get_freeze_count(), 10_000)
+        self.assertAlmostEqual(tap.SWITCH, sys.getswitchinterval())
