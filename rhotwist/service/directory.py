@@ -84,7 +84,8 @@ class DirectoryKeeper:
         #: Gives the keys of whom this process's people call by name, and of the nodes at which those were said to be.
         self.contacts: Callable[[], Iterable[bytes]] = tuple
         self._pin_at = 0.0
-        self._meanwhile: set[bytes] = set()
+        #: What others put while an import is looked at.
+        self._meanwhile: set[bytes] | None = None
         self._line = DeferredLock()
         self._store: Directory | None = None
         self._going: Deferred[None] | None = None
@@ -246,8 +247,8 @@ class DirectoryKeeper:
 
     async def _give(self, encoded: Sequence[bytes], source: Source) -> Outcome:
         outcome = Outcome(total=len(encoded))
-        self._meanwhile.clear()
-        pending = Pending(self.store)
+        pending, meanwhile = Pending(self.store), set[bytes]()
+        self._meanwhile = meanwhile
         try:
             async for part in self._looked_at(encoded, source, pending):
                 outcome.known += part.duplicates
@@ -256,7 +257,9 @@ class DirectoryKeeper:
         except BaseException:
             self.admission.forget()  # what was settled does not come
             raise
-        puts = tuple(put for put in pending.puts if put.address not in self._meanwhile or self._stands(put))
+        finally:
+            self._meanwhile = None
+        puts = tuple(put for put in pending.puts if put.address not in meanwhile or self._stands(put))
         outcome.known += outcome.refused.pop("old", 0)
         outcome.newer = sum(map(pending.newer, puts))
         outcome.new = len(puts) - outcome.newer
@@ -321,7 +324,8 @@ class DirectoryKeeper:
 
     def begin(self, puts: Sequence[Put], removed: Sequence[bytes]) -> Deferred[Any]:
         """Write down what admission came to elsewhere. Fires when it is there; fails with StoreError."""
-        self._meanwhile.update(put.address for put in puts)
+        if self._meanwhile is not None:
+            self._meanwhile.update(put.address for put in puts)
         return self._world.soon(self.store.apply(puts, removed))
 
     def _judged_here(self, checks: tuple[Check, ...]) -> Deferred[bytes]:

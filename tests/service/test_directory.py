@@ -114,11 +114,14 @@ class GiveTests(HomeCase):
         giving = home.keeper.give([record(number).encode() for number in range(3 * SLICE)], PASTED)
         for _ in range(3):
             home.clock.advance(0)
+        forgotten: list[int] = []
+        self.patch(home.keeper.admission, "forget", lambda: forgotten.append(1))
         asked[0].errback(OSError("no more"))
+        self.assertEqual([1], forgotten)
+        self.assertIsNone(home.keeper._meanwhile)  # or it would grow with all that others put
         self.failureResultOf(giving, OSError)
         self.assertEqual([True] * 3, [verdicts.called for verdicts in asked])
         self.assertEqual(0, home.keeper.store.state.count)
-        del home.keeper.judge
         home.keeper.judge = home.keeper._judged_here
         self.assertEqual(1, self.give(home, record(1)).new)
 
