@@ -136,7 +136,7 @@ class Session:
 
     def dead(self, mono: float, limits: Limits) -> bool:
         """Something is under way and no authenticated packet has come for as long as a session survives that."""
-        return self.confirmed and self.busy and mono - max(self.heard, self.alive) >= limits.session_dead
+        return self.confirmed and self.busy and mono >= max(self.heard, self.alive) + limits.session_dead
 
     def silent(self, mono: float) -> bool:
         """It is time to try a new session beside this one."""
@@ -154,8 +154,8 @@ class Session:
     def pings(self, mono: float) -> list[bytes]:
         """A Ping when one is due: to know that the peer lives, or to keep a NAT's door open."""
         frames = []
-        quiet = mono - max(self.heard, self.alive, self.beat)
-        if self.busy and quiet >= BEAT:
+        # The very sum that deadline() gives: a difference may be rounded to less, and then nothing is ever due.
+        if self.busy and mono >= max(self.heard, self.alive, self.beat) + BEAT:
             self.beat = mono
             frames.append(pack_control(Ping.identifier, Ping(nonce=0).encode()))
         if self.keep and mono >= self.keep:

@@ -94,6 +94,18 @@ class Times(SynchronousTestCase):
         self.session.ends = 100.1
         self.assertEqual(self.session.deadline(LIMITS), 100.1)
 
+    def test_at_its_deadline_it_has_something_to_do_however_the_clock_is_rounded(self) -> None:
+        self.ask(held=True)
+        for since in (2_044.285240205036, 100.1, 1e6 / 3, 7e5 / 9):
+            for dead, wanted in ((False, BEAT), (True, LIMITS.session_dead)):
+                self.session.heard, self.session.beat, self.session.redialled = since, 0.0, True
+                if dead:
+                    self.session.beat = since + LIMITS.session_dead
+                due = self.session.deadline(LIMITS)
+                self.assertEqual(since + wanted, due)
+                done = self.session.dead(due, LIMITS) if dead else self.session.pings(due)
+                self.assertTrue(done, (since, due))
+
     def test_keep_alive_doubles_while_it_is_answered(self) -> None:
         self.session.keep_step, self.session.keep = 25.0, 125.0
         self.assertEqual(nonces(self.session.pings(125.0)), [1])
