@@ -99,6 +99,7 @@ _GOOD = ("equal", "moved")
 _ENDINGS = {
     "equal": "equal", "moved": "changed meanwhile", "other_day": "is at another day", "unequal": "differs",
     "lied": "answered nonsense", "broken": "did not answer to the end",
+    "mute": "serves nobody, as a wallet process",
 }  # fmt: skip
 
 

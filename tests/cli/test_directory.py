@@ -275,6 +275,7 @@ class DirTests(DirectoryCase):
             "equal": ("equal", 0), "moved": ("changed meanwhile", 0), "other_day": ("is at another day", 6),
             "unequal": ("differs", 6), "lied": ("answered nonsense", 6),
             "broken": ("did not answer to the end", 6), "new": ("new", 6),
+            "mute": ("serves nobody, as a wallet process", 6),
         }  # fmt: skip
         told: list[str] = []
         asked = self.process("wallet", {verbs.DIR_SYNC: lambda _: directory.Synced(
@@ -287,7 +288,7 @@ class DirTests(DirectoryCase):
                              (printed.out, printed.status))  # fmt: skip
         told[:] = ["equal", "lied"]
         self.assertEqual((6, 2), ((printed := self.rho("dir", "sync", "--json")).status, len(printed.json["rows"])))
-        self.assertEqual([{"at": f"{NODE_ADDRESS}@192.0.2.9:1"}] * 7 + [{"at": ""}], asked)
+        self.assertEqual([{"at": f"{NODE_ADDRESS}@192.0.2.9:1"}] * 8 + [{"at": ""}], asked)
 
     def test_diff_shows_what_is_otherwise_and_leaves_out_what_is_the_same(self) -> None:
         rows = (attrs.evolve(WALLET_ROW, here="newer"), attrs.evolve(NODE_ROW, here="same"))
@@ -338,6 +339,11 @@ class DirTests(DirectoryCase):
         lines = self.rho("peers").out.splitlines()
         begin = f"      {NODE_ADDRESS}  score -1.2  answered 0  failed 2  records 0 new, 0 false  answered "
         self.assertEqual([f"{begin}{span(7_205.0)} ago", f"{begin}{span(0.0)} ago"], lines)
+
+    def test_a_peer_whose_session_stands_and_that_answered_nothing_is_not_said_to_have_answered(self) -> None:
+        row = directory.PeerRow(NODE_ADDRESS, True, 0.0, 0, 197, 10**9)
+        self.process("node", {verbs.PEERS: directory.PeerList((row,))})
+        self.assertTrue(self.rho("peers").out.endswith("0 false  answered nothing yet\n"))
 
     def test_no_peer_is_told(self) -> None:
         self.process("node", {verbs.PEERS: directory.PeerList(())})
