@@ -130,10 +130,13 @@ def shown_line(shown: BundleShown) -> str:
     return " · ".join(said)
 
 
+_LOCAL = "local (a private address or too little work: nodes do not pass these on)"
+
+
 def _merged_line(merged: Merged) -> str:
     refused = sum(merged.refused.values())
     reasons = f" ({', '.join(f'{count} {why}' for why, count in sorted(merged.refused.items()))})" if refused else ""
-    local = f", {merged.local} of them private" if merged.local else ""
+    local = f", {merged.local} of them {_LOCAL}" if merged.local else ""
     held = f", {merged.held} wait until their time" if merged.held else ""
     return (
         f"{counted(merged.total)}: {merged.new} new, {merged.newer} newer{local}, {merged.known} known{held}, "
@@ -146,7 +149,7 @@ def _write(output: Path, number: int, made: BundleText) -> None:
     try:
         path.write_text(made.text, encoding="ascii")
     except OSError as error:
-        raise trouble.BUNDLE_UNREADABLE(path=path, why=error.strerror or error) from None
+        raise trouble.BUNDLE_UNWRITABLE(path=path, why=error.strerror or error) from None
 
 
 def _numbered(output: Path, number: int) -> Path:

@@ -86,8 +86,10 @@ class Client:
             raise trouble.PROCESS_BUSY(role=self.role, seconds=f"{self.timeout:g}") from None
         except PermissionError:
             raise trouble.SOCKET_DENIED(path=self.path) from None
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             raise self.not_started() from None
+        except (ConnectionError, http.client.IncompleteRead):
+            raise trouble.PROCESS_GONE(role=self.role, path=self.path) from None
         except (OSError, http.client.HTTPException) as error:
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise trouble.ANSWER_UNREADABLE(path=self.path, why=why) from None

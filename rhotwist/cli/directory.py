@@ -99,6 +99,7 @@ _GOOD = ("equal", "moved")
 _ENDINGS = {
     "equal": "equal", "moved": "changed meanwhile", "other_day": "is at another day", "unequal": "differs",
     "lied": "answered nonsense", "broken": "did not answer to the end",
+    "mute": "serves nobody, as a wallet process",
 }  # fmt: skip
 
 
@@ -117,5 +118,5 @@ def tree(run: Run, svg: Path | None, levels: int, of_node: bool) -> None:
     try:
         svg.write_text(picture.svg(found), encoding="utf-8")
     except OSError as error:
-        raise trouble.BUNDLE_UNREADABLE(path=svg, why=error.strerror or error) from None
+        raise trouble.BUNDLE_UNWRITABLE(path=svg, why=error.strerror or error) from None
     run.result(found, f"{svg}  root {found.root}  {picture.counted(found.count)}")

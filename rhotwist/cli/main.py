@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from rhotwist.cli.examples import shown
 from rhotwist.cli.run import Run, common
 from rhotwist.control import explain, trouble
 from rhotwist.errors import OperatorError
@@ -51,8 +52,7 @@ class LazyGroup(click.Group):
         """Load one command."""
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[name][0]).command
-        return command
+        return shown(name, importlib.import_module(COMMANDS[name][0]).command)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, without loading anything."""

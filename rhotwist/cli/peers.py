@@ -28,6 +28,8 @@ def command(run: Run, of_node: bool) -> None:
 
 def _line(row: PeerRow, now: float) -> str:
     heard = f"answered {span(max(0.0, now - row.last_at))} ago" if row.last_at else "never answered"
+    if row.here and not row.answered:  # its date is that of the session
+        heard = "answered nothing yet"
     state = "peer" if row.here else "    "
     return (
         f"{state}  {row.node}  score {row.score:.1f}  answered {row.answered}  failed {row.failed}  "

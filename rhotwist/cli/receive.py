@@ -79,7 +79,9 @@ def command(
     try:
         _watch(run, client, wanted, known, bar, keep, until)
     except KeyboardInterrupt:
-        why = f"{sum(row.state not in OVER for row in known.values())} files are on their way and go on coming"
+        coming = sum(row.state not in OVER for row in known.values())
+        said = "1 file is on its way and goes" if coming == 1 else f"{coming} files are on their way and go"
+        why = f"{said} on coming"
         raise trouble.RECEIVE_INTERRUPTED(why=why) from None
     finally:
         bar.clear()

@@ -14,6 +14,7 @@ from rhotwist.cli.status import wallet_line
 from rhotwist.cli.wallet_process import wallet_process
 from rhotwist.control import trouble, verbs
 from rhotwist.control.codec import plain
+from rhotwist.control.text import NAME
 from rhotwist.control.values import WalletAdd, WalletList, WalletLock, WalletRow, WalletState, WalletUnlock
 from rhotwist.errors import BadWords
 
@@ -43,7 +44,7 @@ def create(run: Run, name: str, passphrase_fd: int | None, kdf: str | None, unch
     from rhotwist.keys import words
 
     client = wallet_process(run, run.patience(DERIVING))
-    _refuse_known(client.ask(verbs.WALLETS), name)
+    _refuse(client.ask(verbs.WALLETS), name)
     if not unchecked:
         asking.need_terminal("the words", "say --yes-i-wrote-the-words-down, and read them from stderr")
     passphrase = asking.passphrase(passphrase_fd, name, twice=True)
@@ -66,7 +67,7 @@ def import_(run: Run, name: str, passphrase_fd: int | None, words_fd: int | None
     from rhotwist.keys import words
 
     client = wallet_process(run, run.patience(DERIVING))
-    _refuse_known(client.ask(verbs.WALLETS), name)
+    _refuse(client.ask(verbs.WALLETS), name)
     typed = asking.words(words_fd)
     try:
         shown = words.to_words(words.from_words(typed))
@@ -151,7 +152,10 @@ def named(found: WalletList, name: str | None) -> WalletRow:
     return fits[0]
 
 
-def _refuse_known(found: WalletList, name: str) -> None:
+def _refuse(found: WalletList, name: str) -> None:
+    """Before anything is asked for: nobody shall write down the words of a wallet that then cannot be made."""
+    if not NAME.fullmatch(name):
+        raise trouble.WALLET_NAME(name=repr(name[:60]))
     for row in found.wallets:
         if row.name == name:
             raise trouble.WALLET_EXISTS(name=name, path=row.file)

@@ -162,7 +162,9 @@ class SyncAsk:
 
 @attrs.frozen
 class SyncRow:
-    """A comparison: how it ended (equal, other_day, moved, unequal, lied, broken), and how much was new here."""
+    """A comparison: how it ended (equal, other_day, moved, unequal, lied, broken; mute: it serves nobody), and how much
+    was new here.
+    """
 
     node: str
     ending: str

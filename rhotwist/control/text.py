@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+"""What a wallet or a contact may be called: it is a file's name on every system, and no shell reads more in it."""
 SHOWN_MOST = 200  # characters of a peer's text inside an error message
 
 

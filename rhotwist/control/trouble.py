@@ -125,7 +125,9 @@ DATABASE_NEWER = Entry(
     "install that version again, or restore the copy that the upgrade left beside it",
 )
 DATABASE_FAILED = Entry(
-    "RHO-1115", "the database cannot be used", "{why}", "see whether the disk is healthy, then restore a copy"
+    "RHO-1115", "the database cannot be used", "{why}",
+    "see whether the disk is healthy, then restore a copy; a damaged machine.db may be moved away with its -wal and "
+    "-shm: peers bring the directory back",
 )
 SOCKET_DENIED = Entry(
     "RHO-1116", "the control socket {path} does not let us in", "it belongs to another user",
@@ -138,6 +140,10 @@ NO_UNIX_SOCKETS = Entry(
 PROCESS_BUSY = Entry(
     "RHO-1118", "the {role} process did not answer in {seconds} s", "it is busy, or stopped",
     "try again with a longer --timeout; see: rho status",
+)
+PROCESS_GONE = Entry(
+    "RHO-1119", "the {role} process ended before it answered", "the connection at {path} broke; what it was doing may "
+    "be done or not", "see its log and the end of the system's journal, start it again and look; then repeat this",
 )
 REQUEST_UNREADABLE = Entry("RHO-1120", "the request cannot be read", "{why}", "use rho of the same version")
 
@@ -347,6 +353,7 @@ BUNDLE_LONG = Entry(
     "give the files that rho bundle export made one at a time",
 )
 BUNDLE_UNREADABLE = Entry("RHO-2611", "{path} cannot be read", "{why}", "name a file with text, or - for a paste")
+BUNDLE_UNWRITABLE = Entry("RHO-2617", "{path} cannot be written", "{why}", "name another file, or make room")
 BUNDLE_EMPTY = Entry(
     "RHO-2612", "there is no record to give away", "the directory here is empty", "rho publish makes one", USAGE
 )

@@ -12,13 +12,16 @@ from rhotwist.control.verbs import Verb
 from rhotwist.directory.step import Step
 from rhotwist.directory.sync import Sync
 from rhotwist.directory.waiting import Origin, Source
-from rhotwist.errors import BadAddress, LocalError, RequestFailed
+from rhotwist.errors import BadAddress, LocalError, NotSpoken, RequestFailed
 from rhotwist.keys.address import NODE, Address, format_address, parse_node_at
 from rhotwist.net.endpoint import RhoNode
 from rhotwist.service.directory import DirectoryKeeper
 from rhotwist.service.replication import ASK, CONNECT, Replication
 from rhotwist.service.steady_tree import SteadyTree
 from rhotwist.wire.schema import Request, Schema
+
+MUTE = "mute"
+"""How a comparison ends with one who serves nobody, as a wallet process does."""
 
 
 class Comparer:
@@ -48,6 +51,10 @@ class Comparer:
         if not whom:
             raise trouble.NO_PEER()
         rows = tuple([await self._compare(key) for key in whom])
+        if not ask.at:  # wallet processes come as visitors: nothing failed where nothing is served
+            rows = tuple(row for row in rows if row.ending != MUTE)
+            if not rows:
+                raise trouble.NO_PEER()
         state = self._keeper.store.state
         return values.Synced(rows, state.root.hex(), state.count)
 
@@ -66,6 +73,8 @@ class Comparer:
             for ask in step.asks:
                 try:
                     reply = await peer.request(ask, ASK)
+                except NotSpoken:
+                    return values.SyncRow(name, MUTE, sync.new)
                 except RequestFailed:
                     steps.append(await self._others.look(lambda _: sync.failed()))
                 else:

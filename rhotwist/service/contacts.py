@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from rhotwist.control import trouble, verbs
 from rhotwist.control.talks import ContactAdd, ContactList, ContactRemove, ContactRow, Invitation, InvitationAsk
+from rhotwist.control.text import NAME
 from rhotwist.control.values import Nothing
 from rhotwist.control.verbs import Verb
 from rhotwist.errors import BadAddress, LocalError
@@ -27,7 +28,7 @@ from rhotwist.keys.address import (
 from rhotwist.moment import EPOCH_2020
 from rhotwist.service.control_server import Handler
 from rhotwist.service.files_in import World
-from rhotwist.service.keystore import NAME, Keystore
+from rhotwist.service.keystore import Keystore
 from rhotwist.store.contacts import Contact, Contacts
 from rhotwist.store.database import Database
 

@@ -6,7 +6,6 @@ process. Keys are derived in a worker thread, one at a time: each takes up to a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -15,6 +14,7 @@ import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 
 from rhotwist.control import explain, trouble
+from rhotwist.control.text import NAME
 from rhotwist.control.values import WalletRow
 from rhotwist.errors import BadAddress, BadWords, LocalError, StoreError, WalletFileError
 from rhotwist.keys import chain, words
@@ -26,7 +26,6 @@ from rhotwist.store.files import previous, read_private, write_atomically
 
 SUFFIX = ".rhowallet"
 ADDRESS_SUFFIX = ".address"
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 KDF: dict[str, tuple[int, int]] = {
     "interactive": (3, 64 * 1024),
     "moderate": (3, 256 * 1024),

@@ -48,6 +48,12 @@ class ClientTests(CliCase):
         self.assertEqual("RHO-1110", self.refused().code)
         self.assertFalse(self.client().runs())
 
+    def test_a_file_for_a_data_folder_is_nobody_who_runs(self) -> None:
+        (self.home / "file").touch()
+        with self.assertRaises(OperatorError) as caught:
+            Client(Places(self.home / "file"), "node", 5.0).ask(verbs.STATUS)
+        self.assertEqual("RHO-1110", caught.exception.code)
+
     def test_an_answer_that_is_none_of_ours_is_told(self) -> None:
         for answer in ((200, b"{}"), (200, b"<html>"), (500, b"oops"), (409, b'{"code": 1}'), (204, b"")):
             self.process("node", {verbs.STATUS: answer})
@@ -77,7 +83,7 @@ class ClientTests(CliCase):
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        self.assertEqual("RHO-1112", self.refused().code)
+        self.assertEqual("RHO-1119", self.refused().code)
         thread.join()
 
     def test_a_socket_of_another_user_is_told(self) -> None:

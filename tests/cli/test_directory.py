@@ -108,7 +108,8 @@ class BundleTests(DirectoryCase):
         files = [out, self.home / "all-2.rho", self.home / "all-3.rho"]
         self.assertEqual({"files": list(map(str, files)), "records": 6}, printed.json)
         self.assertEqual([TEXT] * 3, [path.read_text() for path in files])
-        self.assertEqual(1, self.rho("bundle", "export", ALICE, "-o", str(self.home / "no" / "where")).status)
+        printed = self.rho("bundle", "export", ALICE, "-o", str(self.home / "no" / "where"))
+        self.assertEqual((1, True), (printed.status, "where cannot be written" in printed.err))
 
     def test_keys_or_all_must_be_said_and_not_both(self) -> None:
         for arguments, said in (((), "told nothing"), ((ALICE, "--all"), "told both")):
@@ -168,7 +169,8 @@ class BundleTests(DirectoryCase):
         self.process("wallet", {verbs.BUNDLE_IMPORT: merged})
         printed = self.rho("bundle", "import", stdin=TEXT)
         self.assertEqual(6, printed.status)
-        self.assertIn("1 new, 0 newer, 1 of them private, 0 known, 1 wait until their time, 1 refused (1 signature)",
+        self.assertIn("1 new, 0 newer, 1 of them local (a private address or too little work: "
+                      "nodes do not pass these on), 0 known, 1 wait until their time, 1 refused (1 signature)",
                       printed.out)  # fmt: skip
         self.assertTrue(printed.out.endswith(TEXT))
         for said in ("paste part 3 again", "two differ", "give this bundle back"):
@@ -273,6 +275,7 @@ class DirTests(DirectoryCase):
             "equal": ("equal", 0), "moved": ("changed meanwhile", 0), "other_day": ("is at another day", 6),
             "unequal": ("differs", 6), "lied": ("answered nonsense", 6),
             "broken": ("did not answer to the end", 6), "new": ("new", 6),
+            "mute": ("serves nobody, as a wallet process", 6),
         }  # fmt: skip
         told: list[str] = []
         asked = self.process("wallet", {verbs.DIR_SYNC: lambda _: directory.Synced(
@@ -285,7 +288,7 @@ class DirTests(DirectoryCase):
                              (printed.out, printed.status))  # fmt: skip
         told[:] = ["equal", "lied"]
         self.assertEqual((6, 2), ((printed := self.rho("dir", "sync", "--json")).status, len(printed.json["rows"])))
-        self.assertEqual([{"at": f"{NODE_ADDRESS}@192.0.2.9:1"}] * 7 + [{"at": ""}], asked)
+        self.assertEqual([{"at": f"{NODE_ADDRESS}@192.0.2.9:1"}] * 8 + [{"at": ""}], asked)
 
     def test_diff_shows_what_is_otherwise_and_leaves_out_what_is_the_same(self) -> None:
         rows = (attrs.evolve(WALLET_ROW, here="newer"), attrs.evolve(NODE_ROW, here="same"))
@@ -313,7 +316,7 @@ class DirTests(DirectoryCase):
         nowhere = self.home / "no" / "where"
         printed = self.rho("dir", "tree", "--svg", str(nowhere))
         self.assertEqual(1, printed.status)
-        self.assertIn(str(nowhere), printed.err)
+        self.assertIn(f"{nowhere} cannot be written", printed.err)
         self.assertIn("No such file", printed.err)
         printed = self.rho("dir", "tree", "--svg", str(path))
         self.assertEqual(f"{path}  root {ROOT}  3 records\n", printed.out)
@@ -336,6 +339,11 @@ class DirTests(DirectoryCase):
         lines = self.rho("peers").out.splitlines()
         begin = f"      {NODE_ADDRESS}  score -1.2  answered 0  failed 2  records 0 new, 0 false  answered "
         self.assertEqual([f"{begin}{span(7_205.0)} ago", f"{begin}{span(0.0)} ago"], lines)
+
+    def test_a_peer_whose_session_stands_and_that_answered_nothing_is_not_said_to_have_answered(self) -> None:
+        row = directory.PeerRow(NODE_ADDRESS, True, 0.0, 0, 197, 10**9)
+        self.process("node", {verbs.PEERS: directory.PeerList((row,))})
+        self.assertTrue(self.rho("peers").out.endswith("0 false  answered nothing yet\n"))
 
     def test_no_peer_is_told(self) -> None:
         self.process("node", {verbs.PEERS: directory.PeerList(())})

@@ -257,7 +257,7 @@ class ReceiveTests(FilesCase):
         self.serve(rows(self.offer), followed=[rows(self.coming)])
         printed = self.rho("receive", "--yes")
         self.assertEqual(130, printed.status)
-        self.assertIn("1 files are on their way", printed.err)
+        self.assertIn("1 file is on its way and goes on", printed.err)
 
     def test_a_disk_that_fails_here_is_told_once(self) -> None:
         failing = attrs.evolve(self.coming, problem=explain.to_problem(trouble.DISK_FULL(why="no room")))

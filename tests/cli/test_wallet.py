@@ -58,6 +58,16 @@ class WalletTests(CliCase):
         printed = self.rho("wallet", "create", "alice", "--yes-i-wrote-the-words-down")
         self.assertIn("RHO-1202", printed.err)
 
+    def test_a_name_that_no_wallet_may_have_is_refused_before_words_are_shown(self) -> None:
+        asked = self.answers()
+        for name in ("Alice", "x" * 41, "名前", "-"):
+            for verb in (("create", "--yes-i-wrote-the-words-down"), ("import", "--words-fd", self.pipe(ZEROS))):
+                printed = self.rho("wallet", *verb, "--passphrase-fd", self.pipe("x"), "--", name)
+                self.assertEqual(2, printed.status)
+                self.assertIn("RHO-1203", printed.err)
+                self.assertNotIn("24 words", printed.err)
+        self.assertEqual([None] * 8, asked)
+
     def test_an_empty_passphrase_and_a_closed_descriptor_are_refused(self) -> None:
         self.answers()
         made = ("wallet", "create", "alice", "--yes-i-wrote-the-words-down", "--passphrase-fd")

@@ -12,7 +12,7 @@ from rhotwist.directory.answering import answer
 from rhotwist.directory.messages import SyncGive, SyncHello, SyncTaken, SyncWalk
 from rhotwist.directory.parts import CUT, Comparison
 from rhotwist.directory.record import split
-from rhotwist.errors import LocalError, OperatorError, Refused, SessionLost
+from rhotwist.errors import LocalError, NotSpoken, OperatorError, Refused, SessionLost
 from rhotwist.keys.address import NODE, Address, format_address
 from rhotwist.service.comparing import Comparer
 from rhotwist.service.replication import ASK, CONNECT
@@ -160,6 +160,23 @@ class ComparingTests(AmongCase):
                 waiting.callback(reply)
             self.pass_on()
             self.assertEqual((values.SyncRow(name(20), ending, 0),), self.successResultOf(comparing).rows)
+
+    def test_a_peer_that_serves_nobody_is_left_out_and_told_of_if_it_was_named(self) -> None:
+        mute = self.neighbour(20, 1)
+        comparing = self.sync()
+        self.hello_of(mute).reply.errback(NotSpoken(1))
+        self.pass_on()
+        self.assertEqual("RHO-2616", self.failureResultOf(comparing, OperatorError).value.code)
+        self.neighbour(21, 1)
+        comparing = self.sync()
+        self.hello_of(mute).reply.errback(NotSpoken(1))
+        self.answer_all()
+        self.assertEqual([(name(21), "equal")], [(r.node, r.ending) for r in self.successResultOf(comparing).rows])
+        comparing = self.sync(f"{name(20)}@10.0.20.1:7460")
+        self.node.pinged[-1][2].callback(None)
+        self.hello_of(mute).reply.errback(NotSpoken(1))
+        self.pass_on()
+        self.assertEqual((values.SyncRow(name(20), "mute", 0),), self.successResultOf(comparing).rows)
 
     def test_whom_it_cannot_reach_it_names(self) -> None:
         def none(at: Any) -> Any:
