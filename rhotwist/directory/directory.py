@@ -316,7 +316,7 @@ class Directory:
     def _begin_comparing(self, moment: Moment) -> None:
         views = {peer: friend.view for peer, friend in self._friends.items() if friend.view is not None}
         under_way = 0
-        for peer, friend in self._friends.items():
+        for peer, friend in tuple(self._friends.items()):  # who is given up may be left
             if friend.sync is not None:
                 under_way += 1
                 if friend.until <= moment.mono:

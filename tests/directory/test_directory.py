@@ -374,6 +374,22 @@ class ComparingTests(SynchronousTestCase):
         self.assertEqual(2, stage.tree.total)
         self.assertEqual({}, stage.directory._friends)
 
+    def felt(self) -> tuple[Stage, Connect]:
+        """A node that was felt and is being compared with."""
+        stage = Stage(limits=attrs.evolve(LIMITS, peers_out=1, feel_every=10.0))
+        stage.directory.publish([record(1).encode()], at(NOON))
+        stage.work()
+        [connect] = [job for job in stage.tick(0.0) if isinstance(job, Connect)]
+        stage.directory.peers._dialling[connect.key] = True
+        stage.directory.opened(connect.key, connect.place, KEY, at(NOON, 0.5))
+        return stage, connect
+
+    def test_who_is_felt_and_takes_too_long_is_left_too(self) -> None:
+        stage, connect = self.felt()
+        self.assertEqual([SyncHello], [type(job.request) for job in stage.tick(2.0) if isinstance(job, Ask)])
+        self.assertEqual([Leave(connect.key)], [job for job in stage.tick(130.0) if isinstance(job, Leave)])
+        self.assertEqual({}, stage.directory._friends)
+
 
 class AskedTests(SynchronousTestCase):
     def test_what_was_given_is_answered_for_when_it_is_kept(self) -> None:
