@@ -162,9 +162,7 @@ class Directory:
         """That session is over."""
         friend = self._friends.pop(peer, None)
         if friend is not None and friend.mark is not None:
-            self._marks[peer] = friend.mark
-            if len(self._marks) > self._limits.peers_tried:
-                del self._marks[next(iter(self._marks))]
+            self._remember(peer, friend.mark)
         self.flood.leave(peer, moment.mono)
         self.peers.closed(peer, moment.mono)
         self._mentions()
@@ -361,13 +359,20 @@ class Directory:
         if ending is Ending.EQUAL:
             # Used when the session is opened anew: while it lives, news goes both ways, and a sketch tells best.
             if sync.mark is not None:
-                self._marks[peer] = sync.mark
+                self._remember(peer, sync.mark)
             self.peers.judge(peer, GOOD, moment.date)
         elif ending in (Ending.UNEQUAL, Ending.LIED):
             self._blame(peer, UNEQUAL if ending is Ending.UNEQUAL else LIE, moment)
         if friend.once and peer in self._friends:
             # Who was cut off from half of the net and found other peers meanwhile hears of the others by this alone.
             self._part(peer, moment)
+
+    def _remember(self, peer: bytes, mark: Mark) -> None:
+        """Where to go on with a peer when its session is opened anew; those remembered longest go."""
+        self._marks.pop(peer, None)
+        self._marks[peer] = mark
+        if len(self._marks) > self._limits.peers_tried:
+            del self._marks[next(iter(self._marks))]
 
     def _part(self, peer: bytes, moment: Moment) -> None:
         self.closed(peer, moment)

@@ -485,6 +485,16 @@ class KnownTests(SynchronousTestCase):
             stage.directory.closed(peer, at(NOON))
         self.assertEqual(PEERS[3:], list(stage.directory._marks))
 
+    def test_so_many_are_kept_too_of_visitors_that_came_were_equal_and_went(self) -> None:
+        stage = Stage(limits=attrs.evolve(LIMITS, peers_tried=2))
+        theirs = MemoryReplica(b"theirs--", TODAY, 300)
+        for peer, where in zip(PEERS, PLACES, strict=True):
+            stage.directory.opened(peer, where, KEY, at(NOON))
+            for ask in stage.tick(stage.directory.deadline() + 1.0):
+                stage.directory.replied(ask, serve(theirs, ask.request), at(NOON))  # type: ignore[arg-type, union-attr]
+            stage.directory.closed(peer, at(NOON))
+        self.assertEqual(PEERS[3:], list(stage.directory._marks))
+
     def test_of_whom_there_was_nothing_to_remember_nothing_is(self) -> None:
         stage = Stage(1)
         stage.directory.closed(PEERS[0], at(NOON))
