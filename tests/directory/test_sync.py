@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.directory import sync as comparing
 from rhotwist.directory.answering import PAGE
 from rhotwist.directory.messages import (
     CELLS,
@@ -102,6 +103,15 @@ class EqualTests(SynchronousTestCase):
                 asks += step.asks
                 ending = step.ending
             self.assertEqual((Ending.EQUAL, ours + theirs), (ending, here.total))
+
+    def test_records_looked_at_while_leaves_are_asked_for_make_nobody_a_liar(self) -> None:
+        """One part of a walk is under way at a time, also where it is of leaves alone; before, another went beside it,
+        and an honest answer to that was found out of place.
+        """
+        self.patch(comparing, "AT_ONCE", 4)  # by 128 it takes trees of 60,000
+        ours, theirs = replica(range(3_500), b"store--a"), replica(range(20_000, 26_500), b"store--b")
+        run = self.claim_equal(ours, theirs, walk=True)
+        self.assertEqual(6_500, run.sync.new)
 
     def test_what_others_brought_meanwhile_makes_nobody_a_liar(self) -> None:
         """Records that are known when they come pay for nothing, and a walk may run out of credit."""
