@@ -44,7 +44,7 @@ class AnsweringTests(SynchronousTestCase):
         self.assertIs(Ending.EQUAL, compare(ours, small).ending)
 
     def test_a_few_bytes_do_not_have_all_the_tree_read(self) -> None:
-        """Who says that he has nothing, in parts that hold much, is given what one message holds, and no more is read."""
+        """Who says that he has nothing, in parts that hold much, gets what one message holds, and no more is read."""
         tree = replica(range(40_000))
         read = Counter[str]()
 
