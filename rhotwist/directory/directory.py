@@ -56,6 +56,8 @@ SLICE = 256
 """Records that are settled and written together: some 5 ms of the reactor."""
 ALONE = 30.0
 """Seconds for which one peer alone is asked for all that it has; then the others are compared with, too."""
+ALONE_AGAIN = 600.0
+"""Seconds after which that may be again: who promises all and brings nothing must not keep the others off for long."""
 
 
 class Tree(Replica, Holdings, Protocol):
@@ -90,6 +92,7 @@ class Directory:
         self._gifts = Allowance(limits.give_rate, limits.give_burst, limits.record_peers, rng)
         self._jobs: list[Job] = []
         self._next = 0.0
+        self._alone = -ALONE_AGAIN  # when the comparison was begun for which the others waited last
         self._purged = tree.epoch
 
     # --- the node's side
@@ -333,10 +336,13 @@ class Directory:
             self._step(peer, friend.sync, friend.sync.begin(), moment)
 
     def _fetches_all(self, moment: Moment) -> bool:
-        return any(
-            friend.sync is not None and friend.sync.fetches_all and moment.mono < friend.begun + ALONE
-            for friend in self._friends.values()
-        )
+        for friend in self._friends.values():
+            if friend.sync is not None and friend.sync.fetches_all:
+                if friend.begun >= self._alone + ALONE_AGAIN:
+                    self._alone = friend.begun
+                if friend.begun == self._alone and moment.mono < self._alone + ALONE:
+                    return True
+        return False
 
     def _step(self, peer: bytes, sync: Sync, step: Step, moment: Moment) -> None:
         self._jobs += (Ask(peer, request, sync) for request in step.asks)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.answering import PAGE, answer
 from rhotwist.directory.checks import judge
-from rhotwist.directory.directory import ALONE, BUSY, SLICE, WRONG, Directory
+from rhotwist.directory.directory import ALONE, ALONE_AGAIN, BUSY, SLICE, WRONG, Directory
 from rhotwist.directory.endpoints import Endpoint, at_ip
 from rhotwist.directory.endpoints import Kind as Place
 from rhotwist.directory.flood import news_id
@@ -302,6 +302,23 @@ class ComparingTests(SynchronousTestCase):
             self.assertEqual(waits, isinstance(refused, Refused), mono)
             self.assertNotIsInstance(stage.directory.asked(PEERS[1], SyncWant(wants=b""), 0, at(NOON, mono)), Refused)
             self.assertEqual(waits, not [job for job in stage.tick(mono) if isinstance(job, Ask)], mono)
+
+    def test_who_promises_all_again_and_again_and_brings_nothing_keeps_the_others_off_once(self) -> None:
+        stage, full = Stage(3), replica(range(9_000), b"theirs--")
+        kept_off = []
+        for mono in (1.0, 60.0, 120.0, ALONE_AGAIN + 2.0):
+            stage.directory._friends[PEERS[0]].next = 0.0
+            asks = [job for job in stage.tick(mono) if isinstance(job, Ask)]
+            for ask in asks:
+                many = serve(full, ask.request) if ask.peer == PEERS[0] else None
+                stage.directory.replied(ask, many, at(NOON, mono))
+            [page] = [job for job in stage.work(mono) if isinstance(job, Ask)]
+            self.assertEqual((PEERS[0], b""), (page.peer, page.request.cells))  # type: ignore[attr-defined]
+            kept_off.append(not [job for job in stage.tick(mono + 10.0) if isinstance(job, Ask)])
+            stage.directory.replied(page, None, at(NOON, mono + 20.0))
+            for friend in stage.directory._friends.values():
+                friend.sync = None
+        self.assertEqual([True, False, False, True], kept_off)
 
     def test_all_that_a_peer_has_may_take_as_long_as_it_brings_something(self) -> None:
         limits = attrs.evolve(LIMITS, sync_least=10.0, directory_work=0)
