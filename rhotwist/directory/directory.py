@@ -33,6 +33,7 @@ from rhotwist.directory.messages import (
     SyncGive,
     SyncHello,
     SyncTaken,
+    SyncWalk,
     read_pieces,
 )
 from rhotwist.directory.peers import Known, Peers, Use, alone
@@ -286,7 +287,8 @@ class Directory:
         friend = self._friends.get(peer)
         if friend is None or self._served.wait(peer, 0, moment.mono):
             return Refused(BUSY, "not now")
-        if isinstance(request, SyncHello) and self._fetches_all(moment):
+        other_day = isinstance(request, SyncWalk) and request.epoch != self._tree.epoch  # it was begun before midnight
+        if other_day or (isinstance(request, SyncHello) and self._fetches_all(moment)):
             return Refused(BUSY, "not now")  # or we would be given what is on its way already
         try:
             if isinstance(request, SyncGive):
@@ -316,17 +318,15 @@ class Directory:
 
     def _begin_comparing(self, moment: Moment) -> None:
         views = {peer: friend.view for peer, friend in self._friends.items() if friend.view is not None}
-        under_way = 0
         for peer, friend in tuple(self._friends.items()):  # who is given up may be left
-            if friend.sync is not None:
-                under_way += 1
-                if friend.until <= moment.mono:
-                    self._step(peer, friend.sync, friend.sync.failed(), moment)
+            if friend.sync is not None and friend.until <= moment.mono:
+                self._step(peer, friend.sync, friend.sync.failed(), moment)
         if self._fetches_all(moment):
             return  # the others have mostly the same
         due = [peer for peer, friend in self._friends.items() if friend.sync is None and friend.next <= moment.mono]
         # Whose tree stands alone may withhold: what he has is known soonest from the others.
         due.sort(key=lambda peer: (alone(views, peer), self._friends[peer].next))
+        under_way = sum(friend.sync is not None for friend in self._friends.values())
         for peer in due[: max(0, self._limits.sync_most - under_way)]:
             friend = self._friends[peer]
             friend.sync = Sync(self._tree, friend.key, friend.mark, leaves=True)

@@ -26,6 +26,7 @@ from rhotwist.directory.messages import (
     SyncWalk,
     SyncWant,
 )
+from rhotwist.directory.parts import Part
 from rhotwist.directory.peers import Connect, Known
 from rhotwist.directory.record import Record, make_record, withdraw
 from rhotwist.directory.step import Mark
@@ -460,6 +461,14 @@ class AskedTests(SynchronousTestCase):
             self.assertEqual(refused, told)
         reply = stage.directory.asked(PEERS[0], want, 0, at(NOON))
         self.assertEqual(BUSY, reply.code)  # type: ignore[union-attr]
+
+    def test_a_walk_over_midnight_is_refused_and_no_nonsense(self) -> None:
+        stage = Stage(1)
+        part = Part(0, bytes(32)).encode()
+        for epoch in (TODAY - 1, TODAY + 1):
+            refused = stage.directory.asked(PEERS[0], SyncWalk(epoch=epoch, whole=False, parts=part), 0, at(NOON))
+            self.assertEqual(BUSY, refused.code)  # type: ignore[union-attr]
+        self.assertEqual(0.0, stage.directory.peers.score(PEERS[0], NOON))
 
     def test_nonsense_is_refused_and_blamed(self) -> None:
         stage = Stage(1)
