@@ -17,7 +17,7 @@ ALIKE_MOST = 16
 """Records given for one prefix of an address."""
 
 _SINCE = "SELECT seq, body, proof FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
-_BETWEEN = "SELECT address FROM leaf WHERE address BETWEEN ? AND ? ORDER BY address LIMIT ?"
+_BETWEEN = f"{records.WITH_RECORD} WHERE address BETWEEN ? AND ? ORDER BY address LIMIT ?"
 
 
 class Compared:
@@ -54,7 +54,7 @@ class Compared:
         first = cut(prefix, bits)
         last = (int.from_bytes(first, "big") | (1 << 256 - bits) - 1).to_bytes(32, "big")
         found = []
-        for (address,) in self._connection.execute(_BETWEEN, (first, last, most)).fetchall():
+        for row in self._connection.execute(_BETWEEN, (first, last, most)):
             with suppress(DamagedStore):
-                found.append(self._view.record(address))
-        return [record for record in found if record is not None]
+                found.append(records.standing(row))
+        return found
