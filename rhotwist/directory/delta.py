@@ -59,7 +59,7 @@ class Delta:
             raise BadPacket("delta")
         self._asked = False
         self.reached = Mark(reply.store, request.cursor)
-        if request.cursor < reply.until < reply.seq and not self._barren:
+        if request.cursor < reply.until < reply.seq and reply.records and not self._barren:
             self.mark = Mark(reply.store, reply.until)
 
     def none(self) -> None:

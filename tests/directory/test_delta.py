@@ -119,6 +119,13 @@ class DeltaTests(SynchronousTestCase):
         self.assertFalse(self.due)
         self.assertIsNone(self.delta.ask())
 
+    def test_a_page_of_nothing_is_the_last_whatever_is_behind_it(self) -> None:
+        """Nothing of it is settled, so nothing else would end thousands of them."""
+        self.take(100)
+        self.settle(10)
+        self.take(101, records=b"")
+        self.assertIsNone(self.delta.mark)
+
     def test_where_there_is_no_such_journal_nothing_waits(self) -> None:
         delta = Delta(Mark(STORE, 7))
         delta.ask()
