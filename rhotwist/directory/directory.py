@@ -165,8 +165,9 @@ class Directory:
     def closed(self, peer: bytes, moment: Moment) -> None:
         """That session is over."""
         friend = self._friends.pop(peer, None)
-        if friend is not None and friend.mark is not None:
-            self._remember(peer, friend.mark)
+        mark = friend.mark or (friend.sync.reached if friend.sync is not None else None) if friend is not None else None
+        if mark is not None:
+            self._remember(peer, mark)
         self.flood.leave(peer, moment.mono)
         self.peers.closed(peer, moment.mono)
         self._mentions()

@@ -511,6 +511,16 @@ class KnownTests(SynchronousTestCase):
             stage.directory.closed(peer, at(NOON))
         self.assertEqual(PEERS[3:], list(stage.directory._marks))
 
+    def test_one_that_goes_while_it_brings_its_journal_is_gone_on_with(self) -> None:
+        """What cannot be mentioned to it ends its session before the request that is under way fails."""
+        stage, full = Stage(1), replica(range(9_000), b"theirs--")
+        waiting = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        for _ in range(2):
+            stage.directory.replied(waiting[0], serve(full, waiting[0].request), at(NOON, 1.0))
+            waiting = [job for job in stage.directory.jobs() if isinstance(job, Ask)] or waiting
+        stage.directory.closed(PEERS[0], at(NOON, 2.0))
+        self.assertEqual({PEERS[0]: Mark(b"theirs--", 0)}, stage.directory._marks)
+
     def test_so_many_are_kept_too_of_visitors_that_came_were_equal_and_went(self) -> None:
         stage = Stage(limits=attrs.evolve(LIMITS, peers_tried=2))
         theirs = MemoryReplica(b"theirs--", TODAY, 300)
