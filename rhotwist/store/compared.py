@@ -35,8 +35,15 @@ class Compared:
 
     def since(self, cursor: int, most: int) -> list[tuple[int, bytes]]:
         """``Replica.since``."""
-        read = ((seq, records.whole(row)) for seq, *row in self._connection.execute(_SINCE, (cursor, most)))
-        return [(seq, data) for seq, data in read if data is not None]
+        found: list[tuple[int, bytes]] = []
+        more = True
+        while more and len(found) < most:  # again where some are damaged: fewer than most are all that there are
+            rows = self._connection.execute(_SINCE, (cursor, most - len(found))).fetchall()
+            more = len(rows) == most - len(found)
+            cursor = rows[-1][0] if rows else cursor
+            read = ((seq, records.whole(row)) for seq, *row in rows)
+            found += [(seq, data) for seq, data in read if data is not None]
+        return found
 
     def records(self, prefix: bytes) -> list[bytes]:
         """``Replica.records``."""
