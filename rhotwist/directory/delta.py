@@ -2,7 +2,7 @@
 
 Whoever comes back to a peer has all of its journal up to a cursor; whoever is new has it up to 0. A page is looked at
 while the next one comes, once one has brought something new; the first that brings hardly anything is the last, so that
-nobody has us fetch what we have.
+nobody has us fetch what we have. Where a journal is gone on with, that is the second at the earliest.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Delta:
         self.reached: Mark | None = None
         #: Whether the journal was begun at its start.
         self.started = False
+        #: Whether it goes on where it broke off: the page that came last may have been kept, and bring nothing again.
+        self._resumed = mark is not None
         self._asked = False
         self._barren = False
         self._fruitful = False
@@ -39,7 +41,7 @@ class Delta:
         if self.started:
             return False
         self.started = True
-        self._barren = self._fruitful = False
+        self._barren = self._fruitful = self._resumed = False
         self.mark = Mark(store, 0)
         return True
 
@@ -57,7 +59,7 @@ class Delta:
             raise BadPacket("delta")
         self._asked = False
         self.reached = Mark(reply.store, request.cursor)
-        if request.cursor < reply.until < reply.seq and not self._barren:
+        if request.cursor < reply.until < reply.seq and reply.records and not self._barren:
             self.mark = Mark(reply.store, reply.until)
 
     def none(self) -> None:
@@ -66,8 +68,9 @@ class Delta:
 
     def settled(self, new: int, count: int) -> None:
         """Of the records of a page, the earliest that waited, so many were new."""
+        resumed, self._resumed = self._resumed, False
         if LEAST * new >= count:
             self._fruitful = True
-        else:
+        elif not resumed:
             self._barren = True
             self.mark = None

@@ -33,6 +33,7 @@ from rhotwist.directory.messages import (
     SyncGive,
     SyncHello,
     SyncTaken,
+    SyncWalk,
     read_pieces,
 )
 from rhotwist.directory.peers import Known, Peers, Use, alone
@@ -56,6 +57,8 @@ SLICE = 256
 """Records that are settled and written together: some 5 ms of the reactor."""
 ALONE = 30.0
 """Seconds for which one peer alone is asked for all that it has; then the others are compared with, too."""
+ALONE_AGAIN = 600.0
+"""Seconds after which that may be again: who promises all and brings nothing must not keep the others off for long."""
 
 
 class Tree(Replica, Holdings, Protocol):
@@ -90,6 +93,7 @@ class Directory:
         self._gifts = Allowance(limits.give_rate, limits.give_burst, limits.record_peers, rng)
         self._jobs: list[Job] = []
         self._next = 0.0
+        self._alone = -ALONE_AGAIN  # when the comparison was begun for which the others waited last
         self._purged = tree.epoch
 
     # --- the node's side
@@ -161,10 +165,9 @@ class Directory:
     def closed(self, peer: bytes, moment: Moment) -> None:
         """That session is over."""
         friend = self._friends.pop(peer, None)
-        if friend is not None and friend.mark is not None:
-            self._marks[peer] = friend.mark
-            if len(self._marks) > self._limits.peers_tried:
-                del self._marks[next(iter(self._marks))]
+        mark = friend.mark or (friend.sync.reached if friend.sync is not None else None) if friend is not None else None
+        if mark is not None:
+            self._remember(peer, mark)
         self.flood.leave(peer, moment.mono)
         self.peers.closed(peer, moment.mono)
         self._mentions()
@@ -285,7 +288,8 @@ class Directory:
         friend = self._friends.get(peer)
         if friend is None or self._served.wait(peer, 0, moment.mono):
             return Refused(BUSY, "not now")
-        if isinstance(request, SyncHello) and self._fetches_all(moment):
+        other_day = isinstance(request, SyncWalk) and request.epoch != self._tree.epoch  # it was begun before midnight
+        if other_day or (isinstance(request, SyncHello) and self._fetches_all(moment)):
             return Refused(BUSY, "not now")  # or we would be given what is on its way already
         try:
             if isinstance(request, SyncGive):
@@ -315,17 +319,15 @@ class Directory:
 
     def _begin_comparing(self, moment: Moment) -> None:
         views = {peer: friend.view for peer, friend in self._friends.items() if friend.view is not None}
-        under_way = 0
-        for peer, friend in self._friends.items():
-            if friend.sync is not None:
-                under_way += 1
-                if friend.until <= moment.mono:
-                    self._step(peer, friend.sync, friend.sync.failed(), moment)
+        for peer, friend in tuple(self._friends.items()):  # who is given up may be left
+            if friend.sync is not None and friend.until <= moment.mono:
+                self._step(peer, friend.sync, friend.sync.failed(), moment)
         if self._fetches_all(moment):
             return  # the others have mostly the same
         due = [peer for peer, friend in self._friends.items() if friend.sync is None and friend.next <= moment.mono]
         # Whose tree stands alone may withhold: what he has is known soonest from the others.
         due.sort(key=lambda peer: (alone(views, peer), self._friends[peer].next))
+        under_way = sum(friend.sync is not None for friend in self._friends.values())
         for peer in due[: max(0, self._limits.sync_most - under_way)]:
             friend = self._friends[peer]
             friend.sync = Sync(self._tree, friend.key, friend.mark, leaves=True)
@@ -335,10 +337,13 @@ class Directory:
             self._step(peer, friend.sync, friend.sync.begin(), moment)
 
     def _fetches_all(self, moment: Moment) -> bool:
-        return any(
-            friend.sync is not None and friend.sync.fetches_all and moment.mono < friend.begun + ALONE
-            for friend in self._friends.values()
-        )
+        for friend in self._friends.values():
+            if friend.sync is not None and friend.sync.fetches_all:
+                if friend.begun >= self._alone + ALONE_AGAIN:
+                    self._alone = friend.begun
+                if friend.begun == self._alone and moment.mono < self._alone + ALONE:
+                    return True
+        return False
 
     def _step(self, peer: bytes, sync: Sync, step: Step, moment: Moment) -> None:
         self._jobs += (Ask(peer, request, sync) for request in step.asks)
@@ -361,13 +366,20 @@ class Directory:
         if ending is Ending.EQUAL:
             # Used when the session is opened anew: while it lives, news goes both ways, and a sketch tells best.
             if sync.mark is not None:
-                self._marks[peer] = sync.mark
+                self._remember(peer, sync.mark)
             self.peers.judge(peer, GOOD, moment.date)
         elif ending in (Ending.UNEQUAL, Ending.LIED):
             self._blame(peer, UNEQUAL if ending is Ending.UNEQUAL else LIE, moment)
         if friend.once and peer in self._friends:
             # Who was cut off from half of the net and found other peers meanwhile hears of the others by this alone.
             self._part(peer, moment)
+
+    def _remember(self, peer: bytes, mark: Mark) -> None:
+        """Where to go on with a peer when its session is opened anew; those remembered longest go."""
+        self._marks.pop(peer, None)
+        self._marks[peer] = mark
+        if len(self._marks) > self._limits.peers_tried:
+            del self._marks[next(iter(self._marks))]
 
     def _part(self, peer: bytes, moment: Moment) -> None:
         self.closed(peer, moment)

@@ -25,6 +25,10 @@ from rhotwist.tree.hashes import EMPTY, cut
 
 LEAVES = 16
 """Entries of one part; a part with more says fingerprints."""
+BESIDE, SPARE = 32, 4_096
+"""Leaves of ours that are looked at beside the entries of one part, and how many more beside all those of one message:
+15 µs each, and somewhat more than one message of records brings.
+"""
 DEEPEST = 251
 """Bits of the deepest part that says fingerprints of parts below; a deeper one has no more than 16 leaves."""
 _LISTED = 0x10
@@ -163,10 +167,10 @@ class Comparison:
 
     def compare(self, parts: Iterable[Part]) -> Differing:
         """Compare what they have with what we have."""
-        found = Differing()
+        found, spare = Differing(), SPARE
         for part in parts:
             if not part.prints:
-                self._leaves(part, found)
+                spare -= max(0, self._leaves(part, found, BESIDE + spare) - BESIDE)
                 continue
             bits = part.bits + part.width
             for prefix, print in part.below():
@@ -174,14 +178,16 @@ class Comparison:
                     found.parts.append(self.part(bits, prefix))
         return found
 
-    def _leaves(self, part: Part, found: Differing) -> None:
+    def _leaves(self, part: Part, found: Differing, most: int) -> int:
+        """Compare their entries with our leaves, the first most of them; how many."""
         sizes = self._sizes
         theirs: dict[bytes, tuple[int, bytes]] = {}
         for one in part.entries:
             theirs[one.address] = (one.issued, one.hash)
-        # Their list is of all they have there, so whatever we have besides they lack; more of it than fits a message
-        # goes next time.
-        for own in self._replica.entries(part.bits, part.prefix, 64 * LEAVES):
+        # Their list is of all they have there, so whatever we have besides they lack; what is not looked at now goes
+        # next time.
+        ours = self._replica.entries(part.bits, part.prefix, most)
+        for own in ours:
             other = theirs.pop(own.address[: sizes.address], None)
             mine = own.issued, own.hash[: sizes.hash]
             if mine == other:
@@ -190,4 +196,6 @@ class Comparison:
                 found.lacking.append(own.address)
             else:
                 found.wants.append(own.address[:PREFIX])
-        found.wants += (address[:PREFIX] for address in theirs)
+        last = ours[-1].address if len(ours) == most else b"\xff" * 32
+        found.wants += (address[:PREFIX] for address in theirs if address <= last)
+        return len(ours)

@@ -102,6 +102,7 @@ class Peers:
         self._dialling: dict[bytes, bool] = {}  # whether only to feel
         self._out: dict[bytes, bytes] = {}  # places of the sessions that we opened
         self._in: dict[bytes, None] = {}
+        self._once: set[bytes] = set()  # sessions for one comparison: no peers, and not to be dialled again meanwhile
         self._newcomers: dict[bytes, bytes] = {}  # an old node that is being tested -> who would take its place
         self._feel_at = 0.0
         #: Nodes that our own people named: they are taken however many visitors there are.
@@ -165,7 +166,7 @@ class Peers:
         return key in self._out or key in self._in
 
     def opened(self, key: bytes, place: bytes, mono: float, date: int) -> Use:
-        """A session is open. A place that we did not dial counts as a visit."""
+        """A session is open; ``closed`` has to follow, also one for once. A place that we did not dial is a visit."""
         feel = self._dialling.pop(key, None)
         if key in self:
             return Use.KEPT
@@ -177,6 +178,7 @@ class Peers:
             return Use.KEPT
         self._answered(key, place, mono, date)
         if feel or len(self._out) >= self._limits.peers_out:
+            self._once.add(key)
             return Use.ONCE
         self._out[key] = place
         return Use.KEPT
@@ -184,6 +186,7 @@ class Peers:
     def closed(self, key: bytes, mono: float) -> None:
         """The session is gone; the place is free."""
         self._in.pop(key, None)
+        self._once.discard(key)
         if self._out.pop(key, None) is not None:
             self._rest(key, mono)
 
@@ -297,7 +300,7 @@ class Peers:
         return int.from_bytes(self._rng(8), "big") % count
 
     def _free(self, key: bytes, mono: float, date: int) -> bool:
-        if key in self or key in self._dialling or key == self._own:
+        if key in self or key in self._once or key in self._dialling or key == self._own:
             return False
         node = self._node(key)
         if not self._place(key):

@@ -85,7 +85,7 @@ class Sync:
         self._claimed = 0
         self._accounts = Accounts(replica.seq)
         self._cells = Cells((), ())
-        self._asked: dict[tuple[int, bytes], Part] = {}
+        self._asked: set[tuple[int, bytes]] | None = None  # parts that the walk under way may be answered with
         self._queue: list[Part] = []
         self._wanted: set[bytes] = set()
         self._given: set[bytes] = set()
@@ -124,7 +124,7 @@ class Sync:
                 if self.stage is Stage.HELLO:
                     self._delta.settled(new, count)
                     self._next_page(step)
-                elif not self._asked:
+                elif self._asked is None:
                     self._walk_on(step)
         return step
 
@@ -250,11 +250,12 @@ class Sync:
         self._see(reply)
         sizes = WHOLE if self.stage is Stage.WHOLE else CUT
         parts = read_parts(reply.parts, sizes)
+        asked, self._asked = self._asked or set(), None
         for part in parts:
             # Each part must lie right below one that was asked about, and comes once: so a walk ends.
-            if self._asked.pop((part.bits, part.prefix), None) is None:
+            if (part.bits, part.prefix) not in asked:
                 raise BadPacket("part")
-        self._asked.clear()
+            asked.remove((part.bits, part.prefix))
         self._credit.pay(len(parts))
         found = Comparison(self._replica, self._key, sizes).compare(parts)
         self._queue += found.parts
@@ -295,9 +296,7 @@ class Sync:
             return
         self._queue = left
         self._credit.pay(len(asked))
-        for part in asked:
-            if part.prints:
-                self._asked.update(((part.bits + part.width, prefix), part) for prefix, _ in part.below())
+        self._asked = {(part.bits + part.width, prefix) for part in asked for prefix, _ in part.below()}
         encoded = b"".join(part.encode() for part in asked)
         self._ask(SyncWalk(epoch=self._replica.epoch, whole=self.stage is Stage.WHOLE, parts=encoded), step)
 

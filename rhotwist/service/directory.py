@@ -8,7 +8,7 @@ nobody.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -84,7 +84,7 @@ class DirectoryKeeper:
         #: Gives the keys of whom this process's people call by name, and of the nodes at which those were said to be.
         self.contacts: Callable[[], Iterable[bytes]] = tuple
         self._pin_at = 0.0
-        #: What others put while an import is looked at.
+        #: Where others put or removed something while an import is looked at.
         self._meanwhile: set[bytes] | None = None
         self._line = DeferredLock()
         self._store: Directory | None = None
@@ -205,8 +205,8 @@ class DirectoryKeeper:
         if deadline is not None and deadline <= moment.mono:
             batch = self.admission.due(self.store, moment)
             settled = await self._settled(batch, self._verdicts(batch), Pending(self.store))
-            await self._applied(settled.puts, settled.removed)
-            self.kept(tuple(put for put in settled.puts if not put.local))
+            puts = await self._applied(settled.puts, settled.removed)
+            self.kept(tuple(put for put in puts if not put.local))
 
     def pin(self) -> Deferred[None]:
         """Have no cap remove the contacts, from now on as they are now. Never fails: what went wrong is told by
@@ -259,12 +259,11 @@ class DirectoryKeeper:
             raise
         finally:
             self._meanwhile = None
-        puts = tuple(put for put in pending.puts if put.address not in meanwhile or self._stands(put))
-        outcome.known += outcome.refused.pop("old", 0)
+        puts = await self._applied(pending.puts, pending.removed, meanwhile)
+        outcome.known += outcome.refused.pop("old", 0) + len(pending.puts) - len(puts)
         outcome.newer = sum(map(pending.newer, puts))
         outcome.new = len(puts) - outcome.newer
         outcome.local = sum(put.local for put in puts)
-        await self._applied(puts, pending.removed)
         shared = tuple(put for put in puts if not put.local)
         for start in range(0, len(shared), SLICE):
             if start:
@@ -308,24 +307,40 @@ class DirectoryKeeper:
         pending.add(settled)
         return settled
 
-    async def _applied(self, puts: Sequence[Put], removed: Sequence[bytes]) -> None:
-        if not puts and not removed:
-            return
+    async def _applied(
+        self, puts: Sequence[Put], removed: Sequence[bytes], meanwhile: Collection[bytes] = ()
+    ) -> Sequence[Put]:
+        """Write down what was settled, but for what no longer stands because of what others did meanwhile: the rest."""
         try:
-            if len(puts) <= SLICE:  # at once, so that nothing comes between looking at what stands and changing it
-                writing = self.store.apply(puts, removed)
-            else:
-                # What a large batch adds is counted row by row before it is written.
-                writing = await self._world.in_thread(lambda: self.store.apply(puts, removed))
-            await self._world.soon(writing)
-        except StoreError:
-            self.admission.forget()
+            puts = self._left(puts, meanwhile)
+            if len(puts) <= SLICE:
+                if puts or removed:
+                    await self._world.soon(self.store.apply(puts, removed))
+                return puts
+            # What a large batch adds is counted row by row before it is written: in a thread, and others go on.
+            addresses = {*removed, *(put.address for put in puts)}
+            changed = self._meanwhile = set[bytes]()
+            try:
+                held = await self._world.in_thread(lambda: self.store.held(addresses))
+            finally:
+                self._meanwhile = None
+            puts = self._left(puts, changed)
+            held = held - changed | self.store.held(changed & addresses)
+            await self._world.soon(self.store.apply(puts, removed, held))
+            return puts
+        except BaseException:
+            self.admission.forget()  # what was settled does not come
             raise
+
+    def _left(self, puts: Sequence[Put], changed: Collection[bytes]) -> Sequence[Put]:
+        """Those that stand, where others changed something. Nothing comes between this and changing the tree."""
+        return tuple(put for put in puts if put.address not in changed or self._stands(put))
 
     def begin(self, puts: Sequence[Put], removed: Sequence[bytes]) -> Deferred[Any]:
         """Write down what admission came to elsewhere. Fires when it is there; fails with StoreError."""
         if self._meanwhile is not None:
             self._meanwhile.update(put.address for put in puts)
+            self._meanwhile.update(removed)
         return self._world.soon(self.store.apply(puts, removed))
 
     def _judged_here(self, checks: tuple[Check, ...]) -> Deferred[bytes]:

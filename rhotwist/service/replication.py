@@ -37,6 +37,7 @@ from rhotwist.service.files_in import World
 from rhotwist.service.finding import CARRIERS, Finder, places_of, readable
 from rhotwist.service.steady_tree import SteadyTree
 from rhotwist.service.timers import Timers
+from rhotwist.service.turns import break_off, lose, or_else
 from rhotwist.store.peers import Peer as KeptPeer
 from rhotwist.store.peers import Peers
 
@@ -266,7 +267,7 @@ class Replication:
             session.answered, session.refused = session.answered + 1, 0
             if job.peer in self._sessions:
                 self.meet(job.peer)  # over another session it answered by another key
-            self.turn(lambda made, moment: made.replied(job, reply, moment))
+            self.turn(or_else(lambda made, moment: made.replied(job, reply, moment), break_off(job)))
 
         def failed(failure: Failure) -> None:
             session.failed, session.refused = session.failed + 1, session.refused + 1
@@ -288,13 +289,13 @@ class Replication:
 
     def _judge(self, job: jobs.Judge) -> None:
         def judged(verdicts: bytes) -> None:
-            self.turn(lambda made, moment: made.judged(job, verdicts, moment))
+            self.turn(or_else(lambda made, moment: made.judged(job, verdicts, moment), lose(job)))
 
         maybeDeferred(self._keeper.judge, job.checks).addCallbacks(judged, partial(self._lost, job))
 
     def _keep(self, job: jobs.Keep) -> None:
         def kept(_: object) -> None:
-            self.turn(lambda made, moment: made.kept(job, moment))
+            self.turn(or_else(lambda made, moment: made.kept(job, moment), lose(job)))
 
         maybeDeferred(self._keeper.begin, job.settled.puts, job.settled.removed).addCallbacks(
             kept, partial(self._lost, job)
@@ -306,7 +307,7 @@ class Replication:
             self._keeper.failed(failure.value)
         elif not failure.check(CancelledError):
             self._log.failure("a batch of records was lost", failure)
-        self.turn(lambda made, moment: made.lost(job, moment))
+        self.turn(lose(job))
 
     def _stored(self, puts: tuple[Put, ...]) -> None:
         """Records of our own people were kept: the others hear of them."""

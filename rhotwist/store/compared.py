@@ -17,7 +17,7 @@ ALIKE_MOST = 16
 """Records given for one prefix of an address."""
 
 _SINCE = "SELECT seq, body, proof FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
-_BETWEEN = "SELECT address FROM leaf WHERE address BETWEEN ? AND ? ORDER BY address LIMIT ?"
+_BETWEEN = f"{records.WITH_RECORD} WHERE address BETWEEN ? AND ? ORDER BY address LIMIT ?"
 
 
 class Compared:
@@ -35,8 +35,15 @@ class Compared:
 
     def since(self, cursor: int, most: int) -> list[tuple[int, bytes]]:
         """``Replica.since``."""
-        read = ((seq, records.whole(row)) for seq, *row in self._connection.execute(_SINCE, (cursor, most)))
-        return [(seq, data) for seq, data in read if data is not None]
+        found: list[tuple[int, bytes]] = []
+        more = True
+        while more and len(found) < most:  # again where some are damaged: fewer than most are all that there are
+            rows = self._connection.execute(_SINCE, (cursor, most - len(found))).fetchall()
+            more = len(rows) == most - len(found)
+            cursor = rows[-1][0] if rows else cursor
+            read = ((seq, records.whole(row)) for seq, *row in rows)
+            found += [(seq, data) for seq, data in read if data is not None]
+        return found
 
     def records(self, prefix: bytes) -> list[bytes]:
         """``Replica.records``."""
@@ -54,7 +61,7 @@ class Compared:
         first = cut(prefix, bits)
         last = (int.from_bytes(first, "big") | (1 << 256 - bits) - 1).to_bytes(32, "big")
         found = []
-        for (address,) in self._connection.execute(_BETWEEN, (first, last, most)).fetchall():
+        for row in self._connection.execute(_BETWEEN, (first, last, most)):
             with suppress(DamagedStore):
-                found.append(self._view.record(address))
-        return [record for record in found if record is not None]
+                found.append(records.standing(row))
+        return found

@@ -24,7 +24,8 @@ AT_ONCE, FEW = 100, 10
 """Addresses that one statement asks for: 1 µs each instead of 4; fewer than FEW are asked for one by one."""
 #: Leaves, and leaves with their records, of any addresses.
 LEAVES = "SELECT address, hash, seq FROM leaf WHERE address IN ({})"
-RECORDS = "SELECT address, body, proof, hash FROM leaf LEFT JOIN record USING (seq) WHERE address IN ({})"
+WITH_RECORD = "SELECT address, body, proof, hash FROM leaf LEFT JOIN record USING (seq)"
+RECORDS = WITH_RECORD + " WHERE address IN ({})"
 
 _IN_TREE = RECORDS.format("?")
 _LOCAL = "SELECT body, proof FROM local WHERE address = ?"

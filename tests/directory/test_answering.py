@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.answering import AT_ONCE, answer
 from rhotwist.directory.credit import MOST
-from rhotwist.directory.messages import SyncGive, SyncHello, SyncMore, SyncWalk, SyncWant
-from rhotwist.directory.parts import Part
+from rhotwist.directory.messages import RECORDS_MOST, SyncGive, SyncHello, SyncMore, SyncWalk, SyncWant
+from rhotwist.directory.parts import BESIDE, SPARE, Part
 from rhotwist.directory.step import Ending
 from rhotwist.errors import BadPacket
-from tests.directory.comparing import KEY, SAME, compare, pair, replica
+from tests.directory.comparing import KEY, SAME, compare, made, pair, replica
 
 
 class AnsweringTests(SynchronousTestCase):
@@ -40,6 +42,29 @@ class AnsweringTests(SynchronousTestCase):
         small = replica((), b"store--c", cells=200)
         small.put(theirs.held.records.values())
         self.assertIs(Ending.EQUAL, compare(ours, small).ending)
+
+    def test_a_few_bytes_do_not_have_all_the_tree_read(self) -> None:
+        """Who says that he has nothing, in parts that hold much, gets what one message holds, and no more is read."""
+        tree = replica(range(40_000))
+        read = Counter[str]()
+
+        def counted(name: str) -> None:
+            real = getattr(tree, name)
+
+            def count(*told: object) -> object:
+                found = real(*told)
+                read[name] += len(found)
+                return found
+
+            self.patch(tree, name, count)
+
+        counted("records")
+        counted("entries")
+        parts = b"".join(Part(8, bytes((n,)) + bytes(31)).encode() for n in range(AT_ONCE))
+        reply = answer(tree, SyncWalk(epoch=tree.epoch, whole=False, parts=parts), KEY)
+        self.assertGreater(len(reply.records), RECORDS_MOST - 200)  # type: ignore[attr-defined]
+        self.assertLessEqual(read["entries"], AT_ONCE * BESIDE + SPARE)
+        self.assertLessEqual(read["records"], RECORDS_MOST // len(made(1).encode()) + 1)
 
     def test_what_a_walk_costs_at_most(self) -> None:
         self.assertEqual(3_072, MOST)

@@ -88,6 +88,20 @@ class DeltaTests(SynchronousTestCase):
             self.settle(new)
             self.assertEqual(more, self.due, new)
 
+    def test_but_where_it_is_gone_on_with_the_first_page_may_have_been_kept(self) -> None:
+        self.delta = Delta(Mark(STORE, 7))
+        self.take(100)
+        self.settle(0)
+        self.assertTrue(self.due)
+        self.take(200)
+        self.assertFalse(self.due)  # it brought nothing, so none goes ahead
+        self.settle(0)
+        self.assertFalse(self.due)
+        self.assertTrue(self.delta.start(STORE))
+        self.take(100)
+        self.settle(0)
+        self.assertFalse(self.due)
+
     def test_it_stays_the_last_though_one_was_asked_for_meanwhile(self) -> None:
         self.take(100)
         self.settle(10)
@@ -104,6 +118,13 @@ class DeltaTests(SynchronousTestCase):
         self.settle(10)
         self.assertFalse(self.due)
         self.assertIsNone(self.delta.ask())
+
+    def test_a_page_of_nothing_is_the_last_whatever_is_behind_it(self) -> None:
+        """Nothing of it is settled, so nothing else would end thousands of them."""
+        self.take(100)
+        self.settle(10)
+        self.take(101, records=b"")
+        self.assertIsNone(self.delta.mark)
 
     def test_where_there_is_no_such_journal_nothing_waits(self) -> None:
         delta = Delta(Mark(STORE, 7))

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.answering import PAGE, answer
 from rhotwist.directory.checks import judge
-from rhotwist.directory.directory import ALONE, BUSY, SLICE, WRONG, Directory
+from rhotwist.directory.directory import ALONE, ALONE_AGAIN, BUSY, SLICE, WRONG, Directory
 from rhotwist.directory.endpoints import Endpoint, at_ip
 from rhotwist.directory.endpoints import Kind as Place
 from rhotwist.directory.flood import news_id
@@ -26,6 +26,7 @@ from rhotwist.directory.messages import (
     SyncWalk,
     SyncWant,
 )
+from rhotwist.directory.parts import Part
 from rhotwist.directory.peers import Connect, Known
 from rhotwist.directory.record import Record, make_record, withdraw
 from rhotwist.directory.step import Mark
@@ -303,6 +304,23 @@ class ComparingTests(SynchronousTestCase):
             self.assertNotIsInstance(stage.directory.asked(PEERS[1], SyncWant(wants=b""), 0, at(NOON, mono)), Refused)
             self.assertEqual(waits, not [job for job in stage.tick(mono) if isinstance(job, Ask)], mono)
 
+    def test_who_promises_all_again_and_again_and_brings_nothing_keeps_the_others_off_once(self) -> None:
+        stage, full = Stage(3), replica(range(9_000), b"theirs--")
+        kept_off = []
+        for mono in (1.0, 60.0, 120.0, ALONE_AGAIN + 2.0):
+            stage.directory._friends[PEERS[0]].next = 0.0
+            asks = [job for job in stage.tick(mono) if isinstance(job, Ask)]
+            for ask in asks:
+                many = serve(full, ask.request) if ask.peer == PEERS[0] else None
+                stage.directory.replied(ask, many, at(NOON, mono))
+            [page] = [job for job in stage.work(mono) if isinstance(job, Ask)]
+            self.assertEqual((PEERS[0], b""), (page.peer, page.request.cells))  # type: ignore[attr-defined]
+            kept_off.append(not [job for job in stage.tick(mono + 10.0) if isinstance(job, Ask)])
+            stage.directory.replied(page, None, at(NOON, mono + 20.0))
+            for friend in stage.directory._friends.values():
+                friend.sync = None
+        self.assertEqual([True, False, False, True], kept_off)
+
     def test_all_that_a_peer_has_may_take_as_long_as_it_brings_something(self) -> None:
         limits = attrs.evolve(LIMITS, sync_least=10.0, directory_work=0)
         some = [record(number) for number in range(3 * PAGE)]
@@ -374,6 +392,22 @@ class ComparingTests(SynchronousTestCase):
         self.assertEqual(2, stage.tree.total)
         self.assertEqual({}, stage.directory._friends)
 
+    def felt(self) -> tuple[Stage, Connect]:
+        """A node that was felt and is being compared with."""
+        stage = Stage(limits=attrs.evolve(LIMITS, peers_out=1, feel_every=10.0))
+        stage.directory.publish([record(1).encode()], at(NOON))
+        stage.work()
+        [connect] = [job for job in stage.tick(0.0) if isinstance(job, Connect)]
+        stage.directory.peers._dialling[connect.key] = True
+        stage.directory.opened(connect.key, connect.place, KEY, at(NOON, 0.5))
+        return stage, connect
+
+    def test_who_is_felt_and_takes_too_long_is_left_too(self) -> None:
+        stage, connect = self.felt()
+        self.assertEqual([SyncHello], [type(job.request) for job in stage.tick(2.0) if isinstance(job, Ask)])
+        self.assertEqual([Leave(connect.key)], [job for job in stage.tick(130.0) if isinstance(job, Leave)])
+        self.assertEqual({}, stage.directory._friends)
+
 
 class AskedTests(SynchronousTestCase):
     def test_what_was_given_is_answered_for_when_it_is_kept(self) -> None:
@@ -428,6 +462,14 @@ class AskedTests(SynchronousTestCase):
         reply = stage.directory.asked(PEERS[0], want, 0, at(NOON))
         self.assertEqual(BUSY, reply.code)  # type: ignore[union-attr]
 
+    def test_a_walk_over_midnight_is_refused_and_no_nonsense(self) -> None:
+        stage = Stage(1)
+        part = Part(0, bytes(32)).encode()
+        for epoch in (TODAY - 1, TODAY + 1):
+            refused = stage.directory.asked(PEERS[0], SyncWalk(epoch=epoch, whole=False, parts=part), 0, at(NOON))
+            self.assertEqual(BUSY, refused.code)  # type: ignore[union-attr]
+        self.assertEqual(0.0, stage.directory.peers.score(PEERS[0], NOON))
+
     def test_nonsense_is_refused_and_blamed(self) -> None:
         stage = Stage(1)
         reply = stage.directory.asked(PEERS[0], SyncMore(first=0, count=0), 0, at(NOON))
@@ -466,6 +508,26 @@ class KnownTests(SynchronousTestCase):
         for peer, where in zip(PEERS, PLACES, strict=True):
             stage.directory.opened(peer, where, KEY, at(NOON))
             stage.directory._friends[peer].mark = Mark(b"store--a", 1)
+            stage.directory.closed(peer, at(NOON))
+        self.assertEqual(PEERS[3:], list(stage.directory._marks))
+
+    def test_one_that_goes_while_it_brings_its_journal_is_gone_on_with(self) -> None:
+        """What cannot be mentioned to it ends its session before the request that is under way fails."""
+        stage, full = Stage(1), replica(range(9_000), b"theirs--")
+        waiting = [job for job in stage.tick(1.0) if isinstance(job, Ask)]
+        for _ in range(2):
+            stage.directory.replied(waiting[0], serve(full, waiting[0].request), at(NOON, 1.0))
+            waiting = [job for job in stage.directory.jobs() if isinstance(job, Ask)] or waiting
+        stage.directory.closed(PEERS[0], at(NOON, 2.0))
+        self.assertEqual({PEERS[0]: Mark(b"theirs--", 0)}, stage.directory._marks)
+
+    def test_so_many_are_kept_too_of_visitors_that_came_were_equal_and_went(self) -> None:
+        stage = Stage(limits=attrs.evolve(LIMITS, peers_tried=2))
+        theirs = MemoryReplica(b"theirs--", TODAY, 300)
+        for peer, where in zip(PEERS, PLACES, strict=True):
+            stage.directory.opened(peer, where, KEY, at(NOON))
+            for ask in stage.tick(stage.directory.deadline() + 1.0):
+                stage.directory.replied(ask, serve(theirs, ask.request), at(NOON))  # type: ignore[arg-type, union-attr]
             stage.directory.closed(peer, at(NOON))
         self.assertEqual(PEERS[3:], list(stage.directory._marks))
 

@@ -8,7 +8,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.directory.messages import CELLS, MENTIONS, NEWS, REQUESTS, SyncHello, filled, pack_pieces, read_pieces
-from rhotwist.directory.parts import CUT, DEEPEST, LEAVES, WHOLE, Comparison, Entry, Part, read_parts
+from rhotwist.directory.parts import BESIDE, CUT, DEEPEST, LEAVES, SPARE, WHOLE, Comparison, Entry, Part, read_parts
 from rhotwist.errors import BadPacket
 from rhotwist.limits import Limits
 from rhotwist.link import messages as link_messages
@@ -85,6 +85,16 @@ class ComparisonTests(SynchronousTestCase):
         self.assertEqual(([], []), (found.wants, found.parts))
         back = Comparison(theirs, KEY, CUT).compare([Comparison(ours, KEY, CUT).part(0, bytes(32))])
         self.assertEqual({made(1).address[:5], made(3).address[:5]}, set(back.wants))
+
+    def test_of_more_leaves_than_are_looked_at_nothing_is_wanted_that_may_be_here(self) -> None:
+        """Behind the last one that was looked at it is not known what is lacking."""
+        tree = replica(range(BESIDE + SPARE + 500))
+        ordered = sorted(tree.held.records)
+        listed = [Entry(one[:5], 0, b"h") for one in (ordered[0][:4] + b"\0", ordered[-1])]
+        both = Part(0, bytes(32), entries=tuple(listed)), Part(0, bytes(32), entries=(listed[1],))
+        found = Comparison(tree, KEY, CUT).compare(both)
+        self.assertEqual(ordered[: BESIDE + SPARE] + ordered[:BESIDE], found.lacking)
+        self.assertEqual([listed[0].address], found.wants)
 
     def test_of_one_minute_the_smaller_hash_wins(self) -> None:
         one = made(1)

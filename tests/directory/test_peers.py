@@ -216,6 +216,17 @@ class MemoryTests(SynchronousTestCase):
             self.assertIs(use, some.opened(key(number), place(number), 0.0, 0))
         self.assertEqual(((key(2),), 3), (some.out, len(some._tried)))
 
+    def test_who_is_compared_with_once_is_not_dialled_until_that_is_over(self) -> None:
+        """It is no peer, and a second connect to it would come to nothing and keep its place for ever."""
+        some = peers(peers_out=2, feel_every=1.0)
+        some.learn(key(1), place(1))
+        some._dialling[key(1)] = True
+        self.assertIs(Use.ONCE, some.opened(key(1), place(1), 0.0, 0))
+        self.assertEqual([], some.choose(1.0, 0))
+        self.assertNotIn(key(1), some)
+        some.closed(key(1), 2.0)
+        self.assertEqual([key(1)], [connect.key for connect in some.choose(3.0, 0)])
+
     def test_as_many_are_dialled_as_places_are_free_and_whom_it_feels_takes_none(self) -> None:
         some = peers(peers_out=2, feel_every=1e9)
         for number in range(9):
@@ -288,6 +299,7 @@ class MemoryTests(SynchronousTestCase):
                 for connect in some.choose(mono, 0):
                     self.assertTrue(connect.feel)
                     self.assertIs(Use.ONCE, some.opened(connect.key, connect.place, mono, 0))
+                    some.closed(connect.key, mono)
             self.assertEqual(TRIED_CROWD, len(some.kept()))
             [(oldest, newcomer)] = some._newcomers.items()
             dialled = {connect.key: connect for connect in some.choose(mono + 9.0, 0)}[oldest]
@@ -373,7 +385,8 @@ class EclipseTests(SeededTestCase):
                 now = mono + 20.0 * dialled
                 for connect in some.choose(now, int(now)):
                     if up[connect.key] or connect.key.startswith(b"attacker"):
-                        some.opened(connect.key, connect.place, now, int(now))
+                        if some.opened(connect.key, connect.place, now, int(now)) is Use.ONCE:
+                            some.closed(connect.key, now)
                     else:
                         some.failed(connect.key, now, int(now))
             if minute == 720:  # a restart at noon

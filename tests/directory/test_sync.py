@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rhotwist.directory import sync as comparing
 from rhotwist.directory.answering import PAGE
 from rhotwist.directory.messages import (
     CELLS,
@@ -103,6 +104,15 @@ class EqualTests(SynchronousTestCase):
                 ending = step.ending
             self.assertEqual((Ending.EQUAL, ours + theirs), (ending, here.total))
 
+    def test_records_looked_at_while_leaves_are_asked_for_make_nobody_a_liar(self) -> None:
+        """One part of a walk is under way at a time, also where it is of leaves alone; before, another went beside it,
+        and an honest answer to that was found out of place.
+        """
+        self.patch(comparing, "AT_ONCE", 4)  # by 128 it takes trees of 60,000
+        ours, theirs = replica(range(3_500), b"store--a"), replica(range(20_000, 26_500), b"store--b")
+        run = self.claim_equal(ours, theirs, walk=True)
+        self.assertEqual(6_500, run.sync.new)
+
     def test_what_others_brought_meanwhile_makes_nobody_a_liar(self) -> None:
         """Records that are known when they come pay for nothing, and a walk may run out of credit."""
         for others, ending in ((True, Ending.MOVED), (False, Ending.LIED)):
@@ -141,8 +151,10 @@ class EqualTests(SynchronousTestCase):
         self.assertEqual(Mark(b"store--b", 4 * PAGE), first.sync.reached)
         self.assertTrue(first.sync.fetches_all)
         second = self.claim_equal(here, there, mark=first.sync.reached)
-        self.assertLessEqual(second.sync.new, 9_000 - 4 * PAGE)
+        self.assertEqual(9_000 - 5 * PAGE, second.sync.new)  # the last page came and was kept: it brings nothing again
         self.assertFalse(second.sync.fetches_all)
+        self.assertEqual({"SyncHello"}, set(second.kinds))
+        self.assertEqual(1 + -(-9_000 // PAGE) - 5, len(second.requests))
 
     def test_who_has_twice_as_much_leaves_it_to_the_other_where_that_is_agreed(self) -> None:
         full = replica(range(16_000), b"store--a")
@@ -324,7 +336,9 @@ class LyingTests(SeededTestCase):
             return serve(tree, request)
 
         ours, theirs = pair(0, 1)
-        self.assertEqual(["SyncHello"] * 2, compare(ours, theirs, peer=peer, mark=Mark(b"store--b", 5)).kinds)
+        run = compare(ours, theirs, peer=peer, mark=Mark(b"store--b", 5))  # the first page may have been kept before
+        self.assertEqual([(5, False), (6, False), (0, True)],
+                         [(hello.cursor, bool(hello.cells)) for hello in run.requests])  # type: ignore[attr-defined]
 
     def test_more_records_than_can_have_been_wanted_are_refused(self) -> None:
         size = len(made(0).encode())

@@ -42,7 +42,7 @@ class GiveTests(HomeCase):
         home = self.home()
         written: list[int] = []
         apply = Directory.apply
-        self.patch(Directory, "apply", lambda s, puts, removed: written.append(len(puts)) or apply(s, puts, removed))
+        self.patch(Directory, "apply", lambda s, puts, *more: written.append(len(puts)) or apply(s, puts, *more))
         count = 2 * SLICE + 1
         giving = home.keeper.give([record(number).encode() for number in range(count)], PEER)
         self.assertNoResult(giving)

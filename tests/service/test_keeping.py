@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 from unittest import mock
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import LogLevel, globalLogPublisher
 
 from rhotwist.directory.admission import Put
@@ -82,6 +83,28 @@ class MeanwhileTests(KeeperCase):
             outcome, home = self.outcome(given, begun)
             self.assertEqual(max(given, begun, key=lambda one: one.issued), home.keeper.store.lookup(key(1).public))
             self.assertEqual(SLICE + kept, outcome.new + outcome.newer)
+
+    def test_nor_one_that_came_while_the_batch_was_counted(self) -> None:
+        """A large batch is counted in a thread, and the others go on."""
+        for early in (True, False):
+            home = self.home()
+            counted: Deferred[None] = Deferred()
+
+            def in_thread(work: Callable[[], Any], early: bool = early, gate: Any = counted) -> Deferred[Any]:
+                done = work() if early else None
+                return gate.addCallback(lambda _: done if early else work())
+
+            home.keeper.judge = lambda checks: succeed(bytes(len(checks)))
+            home.keeper._world = attrs.evolve(home.world, in_thread=in_thread)
+            new = record(1, NOON + 60), record(2_000)
+            giving = home.keeper.give([record(n).encode() for n in (1, *range(1_000, 1_000 + SLICE))], PASTED)
+            home.clock.advance(0)
+            home.keeper.begin([put(one) for one in new], ())
+            counted.callback(None)
+            outcome = self.successResultOf(giving)
+            self.assertEqual(new[0], home.keeper.store.lookup(key(1).public))
+            self.assertEqual((SLICE, SLICE + 2), (outcome.new, home.keeper.store.count()))
+            self.assertIsNone(home.keeper._meanwhile)
 
     def test_what_came_before_the_batch_was_looked_at_is_no_matter(self) -> None:
         home = self.home()

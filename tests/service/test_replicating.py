@@ -12,8 +12,10 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 
 from rhotwist.control import verbs
 from rhotwist.control.values import Nothing
+from rhotwist.directory.admission import Admission
 from rhotwist.directory.directory import BUSY, GOOD, WRONG, Directory
 from rhotwist.directory.endpoints import Endpoint, Kind, at_ip
+from rhotwist.directory.flood import Flood
 from rhotwist.directory.messages import (
     MENTIONS,
     REQUESTS,
@@ -29,6 +31,7 @@ from rhotwist.directory.messages import (
 from rhotwist.directory.messages import Kind as Told
 from rhotwist.directory.peers import BAD, Connect
 from rhotwist.directory.record import make_record, withdraw
+from rhotwist.directory.sync import Sync
 from rhotwist.directory.validity import DAY
 from rhotwist.errors import DamagedStore, DiskFull, LocalError, NotSpoken, Refused, SessionLost, StoreError
 from rhotwist.keys.address import NODE, Address, NodeAt, format_address
@@ -438,6 +441,18 @@ class AskingTests(AmongCase):
         self.pass_on(6.0)
         self.assertEqual(2, len(self.node.asked))
 
+    def test_a_disk_that_fails_under_a_reply_ends_that_comparison_alone(self) -> None:
+        """Or it would keep one of three places for two minutes, and longer where much had come."""
+        self.start()
+        peer = self.asking()
+        asked = self.hello_of(peer)
+        with mock.patch.object(Sync, "heard", side_effect=StoreError("it is gone")):
+            asked.reply.callback(serve(self.others._tree, asked.body))  # type: ignore[arg-type]
+        self.assertIsNone(self.core._friends[peer].sync)
+        self.assertEqual(((peer,), 0.0), (self.others.neighbours, self.core.peers.score(peer, NOON)))
+        self.pass_on(7.0)
+        self.assertEqual(2, len(self.node.asked))
+
     def test_a_reply_of_one_that_was_left_does_not_bring_it_back(self) -> None:
         self.start()
         peer = self.asking()
@@ -601,6 +616,22 @@ class AskedTests(AmongCase):
             failure = self.failureResultOf(self.ask(peer, SyncWant(wants=b"")), Refused)
         self.assertEqual(BUSY, failure.value.code)
         self.assertEqual(("the directory cannot be used: it is gone",), self.here.keeper.health())
+
+    def test_a_disk_that_fails_while_verdicts_are_looked_at_leaves_nobody_waiting(self) -> None:
+        self.start()
+        with mock.patch.object(Admission, "settle", side_effect=StoreError("it is gone")):
+            giving = self.ask(self.session(1), SyncGive(records=packed([node_record(2)])))
+            self.pass_on(0.2)
+        self.pass_on(3.0)
+        self.assertEqual(BUSY, self.failureOrRefusal(giving).code)
+
+    def test_a_disk_that_fails_after_a_gift_was_written_leaves_nobody_waiting(self) -> None:
+        self.start()
+        with mock.patch.object(Flood, "stored", side_effect=StoreError("it is gone")):
+            giving = self.ask(self.session(1), SyncGive(records=packed([node_record(2)])))
+            self.pass_on(0.2)
+        self.pass_on(3.0)
+        self.assertEqual(BUSY, self.failureOrRefusal(giving).code)
 
     def test_a_forger_is_left(self) -> None:
         self.start()

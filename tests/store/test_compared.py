@@ -65,6 +65,19 @@ class ComparedTests(DirectoryCase):
             self.assertEqual([], here.entries(200, cut(prefixes[2], 200), 9))
             self.assertEqual(59, len(here.since(0, 99)))
 
+    def test_a_damaged_record_does_not_make_a_page_look_like_the_last(self) -> None:
+        """Fewer than were asked for are all that there are."""
+        directory, _, _ = self.filled()
+        self.database.submit(
+            lambda c: c.execute("UPDATE record SET body = zeroblob(9) WHERE seq IN (3, 9)")
+        ).result(SECONDS)
+        with directory.steady() as here:
+            assert here is not None
+            pages = [here.since(0, 10)]
+            while len(pages[-1]) == 10:
+                pages.append(here.since(pages[-1][-1][0], 10))
+        self.assertEqual([10, 10, 10, 10, 10, 8], [len(page) for page in pages])
+
     def test_a_name_of_the_journal_is_told(self) -> None:
         directory, _, _ = self.filled()
         with directory.steady() as here:

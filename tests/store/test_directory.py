@@ -1,9 +1,11 @@
 """The directory on disk: what was applied stands, in the tree, the journal and the look-ups; and nothing else does."""
 
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
 from random import Random
+from threading import Event
 from typing import Any
 
 import attrs
@@ -238,6 +240,39 @@ class HoldingsTests(DirectoryCase):
         future.result(SECONDS)
         self.assertEqual((directory.count(), set(directory.addresses())), (5, wanted))
         self.assertEqual((directory.state.count, directory.state.pinned), (6, 1))
+
+    def test_what_is_committed_while_it_is_looked_for_is_found_and_counted_once(self) -> None:
+        """The writer's thread takes out what was ahead between one look and the next."""
+        for look in ("standing", "apply"):
+            with self.subTest(look):
+                self.path = self.folder / f"{look}.db"
+                directory = self.open()
+                self.fill(directory, 3)
+                first, second = Event(), Event()
+                self.addCleanup(second.set)
+                self.database.submit(lambda _: first.wait(SECONDS))  # noqa: B023
+                newer = record(0, 1)
+                waiting = directory.apply([put(newer), put(record(9))])
+                read = self.database.read
+
+                def late(work: Callable[[sqlite3.Connection], Any]) -> Any:
+                    first.set()  # noqa: B023
+                    waiting.result(SECONDS)  # noqa: B023
+                    self.database.submit(lambda _: second.wait(SECONDS))  # noqa: B023
+                    return read(work)  # noqa: B023
+
+                patched = self.patch(self.database, "read", late)
+                if look == "standing":
+                    [held] = directory.standing([newer.address])
+                    self.assertEqual(newer.hash, held.hash if held else b"")
+                else:
+                    going = directory.apply([put(record(0, 2)), put(record(9, 1))])
+                    self.assertEqual(4, directory.count())
+                    second.set()
+                    going.result(SECONDS)
+                second.set()
+                patched.restore()
+                self.assertEqual(4, directory.count())
 
     def test_one_that_was_withdrawn_before_it_ran_counts_no_longer(self) -> None:
         directory = self.open()
