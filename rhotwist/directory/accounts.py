@@ -40,9 +40,13 @@ class Accounts:
         """Whether our journal, now at seq, got more than came from here."""
         return seq - self.began != self.new
 
+    def came_for_nothing(self, seq: int) -> bool:
+        """Whether something came that was not new, or may not have been because others wrote."""
+        return self.new != self.came or self.others_wrote(seq)
+
     def moved(self, seq: int) -> bool:
         """Whether a tree changed by more than this comparison moved, or something that moved was not new."""
         if self.seen is None or self.first is None:
             return True
-        ours = not self.others_wrote(seq) and self.new == self.came
-        return not (ours and self.seen.seq - self.first.seq == self.taken == self.gone)
+        theirs = self.seen.seq - self.first.seq == self.taken == self.gone
+        return self.came_for_nothing(seq) or not theirs

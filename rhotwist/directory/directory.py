@@ -11,15 +11,14 @@ verb: what admission decides rests on all that it decided before.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from math import inf
 from typing import Protocol
 
 import attrs
 
 from rhotwist.directory import validity
-from rhotwist.directory.admission import Admission, Batch, Holdings, Settled
-from rhotwist.directory.allowance import Allowance
+from rhotwist.directory.admission import Admission, Batch, Holdings
 from rhotwist.directory.answering import answer
 from rhotwist.directory.endpoints import Kind
 from rhotwist.directory.flood import Flood
@@ -39,6 +38,7 @@ from rhotwist.directory.messages import (
 from rhotwist.directory.peers import Known, Peers, Use, alone
 from rhotwist.directory.record import Record, read_layout, split
 from rhotwist.directory.replica import Replica
+from rhotwist.directory.serving import Serving
 from rhotwist.directory.step import Ending, Mark, Step
 from rhotwist.directory.sync import Sync
 from rhotwist.directory.waiting import Origin, Source
@@ -89,8 +89,7 @@ class Directory:
         self._rng = rng
         self._friends: dict[bytes, _Friend] = {}
         self._marks: dict[bytes, Mark] = {}
-        self._served = Allowance(limits.sync_rate, limits.sync_burst, limits.record_peers, rng)
-        self._gifts = Allowance(limits.give_rate, limits.give_burst, limits.record_peers, rng)
+        self._serving = Serving(limits, rng)
         self._jobs: list[Job] = []
         self._next = 0.0
         self._alone = -ALONE_AGAIN  # when the comparison was begun for which the others waited last
@@ -176,6 +175,15 @@ class Directory:
         """A Connect came to nothing."""
         self.peers.failed(peer, moment.mono, moment.date)
 
+    def mute(self, peer: bytes, moment: Moment) -> None:
+        """It serves nobody, as wallets do: a visitor is told of news and asked no more, one that we dialled is left."""
+        friend = self._friends.get(peer)
+        if peer in self.peers.out:
+            self._part(peer, moment)
+            self.peers.shun(peer, moment.mono)
+        elif friend is not None:
+            friend.next = inf
+
     # --- records
 
     def publish(self, encoded: Iterable[bytes], moment: Moment) -> None:
@@ -191,7 +199,7 @@ class Directory:
         records = [put.record for put in job.settled.puts if not put.local]
         for record in records:
             self._learn(record)
-        for giver, count in job._givers.items():
+        for giver, count in job.givers.items():
             self.peers.count(giver, good=count)
         self.flood.stored(records, moment.mono, self._known_to(job._owner))
         self._pay(job._owner, len(records), moment)
@@ -234,7 +242,7 @@ class Directory:
                 self.peers.count(entry.source.sender, bad=1)
                 self._blame(entry.source.sender, FORGED, moment)
         if settled.puts or settled.removed:
-            self._jobs.append(Keep(settled, owner, _givers(batch, settled)))
+            self._jobs.append(Keep.of(batch, settled, owner))
         else:
             self._pay(owner, 0, moment)
 
@@ -286,7 +294,7 @@ class Directory:
         Whoever is no peer of ours has no key for fingerprints here and is refused.
         """
         friend = self._friends.get(peer)
-        if friend is None or self._served.wait(peer, 0, moment.mono):
+        if friend is None or self._serving.spent(peer, moment.mono):
             return Refused(BUSY, "not now")
         other_day = isinstance(request, SyncWalk) and request.epoch != self._tree.epoch  # it was begun before midnight
         if other_day or (isinstance(request, SyncHello) and self._fetches_all(moment)):
@@ -294,18 +302,14 @@ class Directory:
         try:
             if isinstance(request, SyncGive):
                 records = split(request.records)
-                wait = self._gifts.wait(peer, len(records), moment.mono)
-                if not wait:
-                    self._gifts.take(peer, len(records), moment.mono)
-                origin = Origin.UNSOLICITED if wait else Origin.ASKED
-                self._served.take(peer, len(request.records), moment.mono)  # looking at them costs as telling does
+                origin = self._serving.given(peer, len(records), len(request.records), moment.mono)
                 self._take(records, Source(origin, peer), Given(peer, ticket), moment)
                 return None
             reply = answer(self._tree, request, friend.key)
         except BadPacket:
             self._blame(peer, NONSENSE, moment)
             return Refused(WRONG, "nothing that can be compared")
-        self._served.take(peer, len(reply.encode()), moment.mono)
+        self._serving.told(peer, request, reply, moment.mono)
         return reply
 
     def replied(self, job: Ask, reply: Schema | None, moment: Moment) -> None:
@@ -391,10 +395,3 @@ class Directory:
 
     def _mentions(self) -> None:
         self._jobs += (Mention(peer, body) for peer, body in self.flood.outgoing())
-
-
-def _givers(batch: Batch, settled: Settled) -> Counter[bytes]:
-    """Of how many records that are put who is the giver."""
-    put = {id(one.record) for one in settled.puts}
-    came = (entry for entry in (*batch.entries, *batch.verified) if entry.source.origin is not Origin.PASTED)
-    return Counter(entry.source.sender for entry in came if id(entry.record) in put)

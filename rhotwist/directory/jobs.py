@@ -11,6 +11,7 @@ from rhotwist.directory.admission import Batch, Settled
 from rhotwist.directory.checks import Check
 from rhotwist.directory.peers import Connect
 from rhotwist.directory.sync import Sync
+from rhotwist.directory.waiting import Origin
 from rhotwist.errors import Refused
 from rhotwist.wire.schema import Request, Schema
 
@@ -82,7 +83,15 @@ class Keep:
 
     settled: Settled
     _owner: Owner = attrs.field(repr=False)
-    _givers: Counter[bytes] = attrs.field(factory=Counter, repr=False)
+    #: Of how many of the records who is the giver, if it was no paste.
+    givers: Counter[bytes] = attrs.field(factory=Counter, repr=False)
+
+    @classmethod
+    def of(cls, batch: Batch, settled: Settled, owner: Owner) -> Keep:
+        """What a batch was settled as."""
+        put = {id(one.record) for one in settled.puts}
+        came = (entry for entry in (*batch.entries, *batch.verified) if entry.source.origin is not Origin.PASTED)
+        return cls(settled, owner, Counter(entry.source.sender for entry in came if id(entry.record) in put))
 
 
 class Purge(NamedTuple):

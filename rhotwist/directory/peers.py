@@ -340,6 +340,12 @@ class Peers:
         node.place, node.pause, node.again, node.heard = place, 0.0, 0.0, mono
         node.score, node.date = _faded(node, date), date
 
+    def shun(self, key: bytes, mono: float) -> None:
+        """It is of no use: it is not dialled for an hour."""
+        node = self._node(key)
+        if node is not None:
+            node.pause, node.again = LONGEST, mono + LONGEST
+
     def _rest(self, key: bytes, mono: float) -> None:
         node = self._node(key)
         if node is not None:

@@ -347,9 +347,9 @@ class Sync:
         try:
             yield
         except BadPacket as bad:
-            # Records that another peer brought meanwhile earn nothing, and nobody lied.
-            others = bad.reason == "dear" and self._accounts.others_wrote(self._replica.seq)
-            self._end(Ending.MOVED if others else Ending.LIED, step)
+            # Records that others brought meanwhile, or that are refused or wait here, earn nothing, and nobody lied.
+            poor = bad.reason == "dear" and self._accounts.came_for_nothing(self._replica.seq)
+            self._end(Ending.MOVED if poor else Ending.LIED, step)
         self._go_on(step)
 
     def _go_on(self, step: Step) -> None:

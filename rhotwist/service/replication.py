@@ -27,7 +27,7 @@ from rhotwist.directory.directory import BUSY, Directory
 from rhotwist.directory.endpoints import Kind, is_public, unpack
 from rhotwist.directory.messages import MENTIONS, REQUESTS
 from rhotwist.directory.peers import Connect, Known
-from rhotwist.errors import BadAddress, DamagedStore, LocalError, Refused, RequestFailed, StoreError
+from rhotwist.errors import BadAddress, DamagedStore, LocalError, NotSpoken, Refused, RequestFailed, StoreError
 from rhotwist.keys.address import NODE, Address, NodeAt, format_address
 from rhotwist.moment import EPOCH_2020, Moment, Rng
 from rhotwist.net.endpoint import RhoNode
@@ -271,12 +271,12 @@ class Replication:
 
         def failed(failure: Failure) -> None:
             session.failed, session.refused = session.failed + 1, session.refused + 1
-            refused = failure.check(Refused) is not None
 
             def told(made: Directory, moment: Moment) -> None:
                 made.replied(job, None, moment)
-                # A visitor may be a wallet process, which serves nobody and is told of news.
-                if not refused or (session.refused >= REFUSED_MOST and job.peer in made.peers.out):
+                if failure.check(NotSpoken):
+                    made.mute(job.peer, moment)
+                elif not failure.check(Refused) or (session.refused >= REFUSED_MOST and job.peer in made.peers.out):
                     self._closed(job.peer, made, moment)
 
             self.turn(told)

@@ -74,6 +74,12 @@ class AccountsTests(SynchronousTestCase):
                 setattr(accounts, name, value)
             self.assertTrue(accounts.moved(13), change)
 
+    def test_what_came_and_was_not_new_paid_nothing(self) -> None:
+        self.accounts.came = self.accounts.new = 3
+        self.assertEqual([False, True], [self.accounts.came_for_nothing(seq) for seq in (13, 14)])
+        self.accounts.came = 4
+        self.assertTrue(self.accounts.came_for_nothing(13))
+
     def test_others_wrote_what_did_not_come_from_there(self) -> None:
         self.accounts.new = 3
         self.assertEqual([False, True], [self.accounts.others_wrote(seq) for seq in (13, 14)])

@@ -29,6 +29,7 @@ from rhotwist.directory.messages import (
 from rhotwist.directory.parts import Part
 from rhotwist.directory.peers import Connect, Known
 from rhotwist.directory.record import Record, make_record, withdraw
+from rhotwist.directory.serving import WALKED
 from rhotwist.directory.step import Mark
 from rhotwist.errors import Refused
 from rhotwist.limits import Limits
@@ -469,6 +470,33 @@ class AskedTests(SynchronousTestCase):
             refused = stage.directory.asked(PEERS[0], SyncWalk(epoch=epoch, whole=False, parts=part), 0, at(NOON))
             self.assertEqual(BUSY, refused.code)  # type: ignore[union-attr]
         self.assertEqual(0.0, stage.directory.peers.score(PEERS[0], NOON))
+
+    def test_a_walk_costs_its_asker_more_than_reading_does(self) -> None:
+        stage = Stage(1, attrs.evolve(LIMITS, sync_burst=1_000.0, sync_rate=0.001))
+        stage.directory.publish([record(n).encode() for n in range(40)], at(NOON))
+        stage.work()
+        part = Part(0, bytes(32), prints=tuple(bytes([n]) * 8 for n in range(16))).encode()
+        walk = SyncWalk(epoch=stage.tree.epoch, whole=False, parts=part)
+        reply = stage.directory.asked(PEERS[0], walk, 0, at(NOON))
+        self.assertLess(len(reply.encode()), 1_000)  # type: ignore[union-attr]
+        self.assertGreater(WALKED * len(reply.encode()), 1_000)  # type: ignore[union-attr]
+        self.assertIsInstance(stage.directory.asked(PEERS[0], walk, 0, at(NOON)), Refused)
+
+    def test_who_serves_nobody_is_asked_no_more_and_holds_no_place_of_ours(self) -> None:
+        stage = Stage(2)
+        stage.directory.mute(PEERS[0], at(NOON))
+        stage.tick(1.0)
+        asked = [job.peer for job in stage.tick(500.0) if isinstance(job, Ask)]
+        self.assertEqual((set(), PEERS[:2]), (set(asked) & {PEERS[0]}, list(stage.directory.flood.neighbours)))
+        stage.directory.publish([record(1).encode()], at(NOON))
+        [connect] = [job for job in stage.work(500.0) + stage.tick(502.0) if isinstance(job, Connect) and not job.feel]
+        stage.directory.opened(connect.key, connect.place, KEY, at(NOON, 502.0))
+        stage.directory.mute(connect.key, at(NOON, 502.0))
+        self.assertIn(Leave(connect.key), stage.work(502.0))
+        self.assertNotIn(connect.key, stage.directory.peers.out)
+        for mono, dialled in ((502.0 + 3_599.0, False), (502.0 + 3_601.0, True)):
+            keys = [job.key for job in stage.tick(mono) if isinstance(job, Connect) and not job.feel]
+            self.assertEqual(dialled, connect.key in keys, mono)
 
     def test_nonsense_is_refused_and_blamed(self) -> None:
         stage = Stage(1)

@@ -497,10 +497,12 @@ class AskingTests(AmongCase):
     def test_a_visitor_that_serves_nobody_stays_and_is_told_of_news(self) -> None:
         self.start(sync_again=1.0)
         peer = self.meet(1)
-        for _ in range(REFUSED_MOST + 2):
-            self.pass_on(3.0)
-            self.hello_of(peer).reply.errback(NotSpoken(1))
+        self.pass_on(3.0)
+        hello = self.hello_of(peer)
+        hello.reply.errback(NotSpoken(1))
+        self.pass_on(600.0, 10.0)
         self.assertEqual((peer,), self.others.neighbours)
+        self.assertIs(hello, self.hello_of(peer))  # it is asked no more
 
     def test_what_cannot_be_sent_leaves_the_peer_and_stops_nothing(self) -> None:
         self.start()
