@@ -21,7 +21,7 @@ from rhotwist.control.verbs import CONTENT_TYPE, Verb
 
 ANSWER_MOST = 16 * 2**20
 """Bytes of an answer that we read."""
-_HINTS = {"node": "twistd -n rhocoin", "wallet": "rho wallet list starts it; or: twistd -n rhocoin wallet"}
+_HINTS = {"node": "twistd -n rhocoin{0}", "wallet": "rho wallet list{0} starts it; or: twistd -n rhocoin{0} wallet"}
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -98,4 +98,5 @@ class Client:
 
     def not_started(self) -> Exception:
         """The error that says nobody answers at the socket."""
-        return trouble.NOT_STARTED(role=self.role, path=self.places.datadir, hint=_HINTS[self.role])
+        hint = _HINTS[self.role].format(self.places.option)
+        return trouble.NOT_STARTED(role=self.role, path=self.places.datadir, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,9 +17,18 @@ ROLES = ("node", "wallet")
 
 @attrs.frozen
 class Places:
-    """One data folder and what lies where in it. docs/command-line.md shows it as a tree."""
+    """One data folder and what lies where in it. docs/command-line.md shows it as a tree.
+
+    named: it was said by --datadir, which a command that is shown to somebody has to say too.
+    """
 
     datadir: Path
+    named: bool = attrs.field(default=False, eq=False)
+
+    @property
+    def option(self) -> str:
+        """What has to stand behind such a command, with a space before it; nothing where the folder is found anyway."""
+        return f" --datadir {shlex.quote(str(self.datadir))}" if self.named else ""
 
     @property
     def config(self) -> Path:
@@ -79,7 +89,7 @@ def find(argument: str | None, environ: Mapping[str, str], here: Path) -> Places
     """The places of this user: what --datadir says, else RHO_HOME, else the XDG folder. Relative paths begin here."""
     named = argument or environ.get("RHO_HOME")
     if named:
-        return Places(here / Path(named).expanduser())
+        return Places(here / Path(named).expanduser(), named=bool(argument))
     import platformdirs  # only here: rho --help need not load it
 
     return Places(Path(platformdirs.user_data_dir("rhotwist", appauthor=False)))

@@ -183,7 +183,7 @@ class NodeService(service.Service):
 
     def next_step(self) -> str:
         """What an operator does after this."""
-        return "rho wallet create alice"
+        return f"rho wallet create alice{self.settings.places.option}"
 
     # --- its parts ---------------------------------------------------------------------------------------------------
 

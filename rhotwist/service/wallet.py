@@ -74,7 +74,7 @@ class WalletService(NodeService):
     def next_step(self) -> str:
         """What an owner does after this."""
         rows = self.keystore.rows()
-        return f"rho wallet unlock {rows[0].name}" if rows else "rho wallet create alice"
+        return f"rho wallet unlock {rows[0].name}{self.settings.places.option}" if rows else super().next_step()
 
     def _open_stores(self) -> None:
         super()._open_stores()

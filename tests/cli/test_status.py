@@ -18,6 +18,10 @@ class StatusTests(CliCase):
         self.assertEqual(2, printed.out.count("not running"))
         self.assertEqual({"node": None, "wallet": None}, self.rho("status", "--json").json)
 
+    def test_what_starts_a_process_names_the_folder_that_was_said(self) -> None:
+        printed = self.rho("dir", "root", "--node", "--datadir", "/none/here")
+        self.assertIn("twistd -n rhocoin --datadir /none/here", printed.err)
+
     def test_a_running_node_is_shown_for_people_and_programs(self) -> None:
         self.process("node", {verbs.STATUS: STATUS})
         printed = self.rho("status")

@@ -22,6 +22,14 @@ class FindTests(SynchronousTestCase):
         self.assertEqual("rhotwist", default.name)
         self.assertTrue(default.is_absolute())
 
+    def test_a_command_that_is_shown_names_the_folder_that_was_said_and_no_other(self) -> None:
+        here = Path("/here")
+        for argument, environ, option in (
+            ("a b", {}, " --datadir '/here/a b'"), ("/x", {"RHO_HOME": "/y"}, " --datadir /x"),
+            (None, {"RHO_HOME": "/y"}, ""), (None, {}, ""),
+        ):  # fmt: skip
+            self.assertEqual(option, find(argument, environ, here).option)
+
     def test_a_relative_folder_begins_where_the_person_stands(self) -> None:
         self.assertEqual(Path("/somewhere/data"), find("data", {}, HERE).datadir)
 

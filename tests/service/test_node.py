@@ -37,6 +37,11 @@ class NodeTests(ProcessCase):
             f"node {key} udp 127.0.0.1:{port}\nnext: rho wallet create alice\n", self.printed.getvalue()
         )
 
+    async def test_what_comes_next_names_the_folder_that_was_said(self) -> None:
+        made = self.node("node", "--listen", "127.0.0.1:0", "--datadir", str(self.home / "said here"))
+        self.assertIn(f"rho wallet create alice --datadir '{self.home}/said here'\n", self.printed.getvalue())
+        self.assertEqual(self.home / "said here", made.settings.places.datadir)
+
     async def test_it_answers_a_ping_of_another(self) -> None:
         one, other = self.node("one"), self.node("other")
         reached = await one.node.peer(at(other)).ping(5.0)
