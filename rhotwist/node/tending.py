@@ -7,6 +7,10 @@ from rhotwist.link.session import Session
 from rhotwist.moment import Moment
 from rhotwist.node import opening, speaking
 from rhotwist.node.state import State
+from rhotwist.wire.datagram import Path
+
+PLACES_MOST = 4
+"""Places that are tried at once for a peer that fell silent."""
 
 
 def ratchet(state: State, session: Session, mono: float) -> None:
@@ -14,6 +18,13 @@ def ratchet(state: State, session: Session, mono: float) -> None:
     machine = opening.ratchet(state, session)
     speaking.give(state, session, machine.tick(mono, speaking.measured(session), state.rng))
     state.schedule(session, machine.deadline())
+
+
+def _places(session: Session) -> tuple[Path, ...]:
+    """Where a silent peer may be: where it was, and where they say who wait for it; it may have moved."""
+    waiting = () if session.exchange is None else session.exchange.outstanding.values()
+    said = (path for ask in waiting for path in ask.paths if path.stream == session.path.stream)
+    return tuple(dict.fromkeys((session.path, *said)))[:PLACES_MOST]
 
 
 def tend(state: State, session: Session, moment: Moment) -> None:
@@ -47,7 +58,7 @@ def tend(state: State, session: Session, moment: Moment) -> None:
     if session.silent(mono):
         session.redialled = True
         if session.identity is not None and (session.own, session.peer) not in state.dials:
-            opening.dial(state, session.identity, session.peer, (session.path,), moment, old=session)
+            opening.dial(state, session.identity, session.peer, _places(session), moment, old=session)
     if session.confirmed and (session.ratchet is not None or session.initiator or session.exchange is not None):
         machine = opening.ratchet(state, session)
         if machine.expired(mono) or session.seal.spent:

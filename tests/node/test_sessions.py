@@ -72,6 +72,26 @@ class Crossed(SeededTestCase):
         self.assertEqual({True, False}, lower)
 
 
+    def test_who_was_killed_and_is_elsewhere_now_is_found_where_the_next_request_says(self) -> None:
+        """Before, until the session was given up for dead: half a minute."""
+        for seed in range(3):
+            net = self.network(seed, Faults(delay=0.02))
+            client, node = net.node("client"), server(net, "node")
+            net.result(client.request(node, Say(text="a")))
+            net.run(5)
+            node.crash()
+            net.rebind(node, host=True)
+            node.restart()
+            lost = client.request(node, Say(text="ab"), timeout=20.0)
+            net.wait(lost)
+            # It may have been acted upon before the kill, so it is not asked twice; the next one goes there.
+            self.assertIsInstance(lost.failure, SessionLost)
+            self.assertLess(lost.took, 6.0)
+            self.assertEqual(Said(text="ba"), net.result(client.request(node, Say(text="ab"), timeout=2.0)))
+            net.run(45)
+            self.assertEqual((1, 1), (len(sessions(client)), len(sessions(node))))
+
+
 class Known(SeededTestCase):
     """What is known of a session."""
 
