@@ -36,7 +36,9 @@ class BundleCase(HomeCase):
 
     def take(self, home: Home, text: str | bytes) -> values.Merged:
         """What becomes of a text."""
-        taking = home.bundles.take(values.BundleFile(str(home.file(text))))
+        taking = Deferred.fromCoroutine(home.bundles.take(values.BundleFile(str(home.file(text)))))
+        while not taking.called and home.clock.getDelayedCalls()[0].getTime() <= home.clock.seconds():
+            home.clock.advance(0)  # the next slice
         merged: values.Merged = self.result(taking)
         return merged
 
