@@ -297,7 +297,7 @@ class Directory:
         if friend is None or self._serving.spent(peer, moment.mono):
             return Refused(BUSY, "not now")
         other_day = isinstance(request, SyncWalk) and request.epoch != self._tree.epoch  # it was begun before midnight
-        if other_day or (isinstance(request, SyncHello) and self._fetches_all(moment)):
+        if other_day or (isinstance(request, SyncHello) and self._left_to_one(moment)):
             return Refused(BUSY, "not now")  # or we would be given what is on its way already
         try:
             if isinstance(request, SyncGive):
@@ -326,7 +326,7 @@ class Directory:
         for peer, friend in tuple(self._friends.items()):  # who is given up may be left
             if friend.sync is not None and friend.until <= moment.mono:
                 self._step(peer, friend.sync, friend.sync.failed(), moment)
-        if self._fetches_all(moment):
+        if self._left_to_one(moment):
             return  # the others have mostly the same
         due = [peer for peer, friend in self._friends.items() if friend.sync is None and friend.next <= moment.mono]
         # Whose tree stands alone may withhold: what he has is known soonest from the others.
@@ -340,7 +340,8 @@ class Directory:
             friend.until = moment.mono + self._limits.sync_patience
             self._step(peer, friend.sync, friend.sync.begin(), moment)
 
-    def _fetches_all(self, moment: Moment) -> bool:
+    def _left_to_one(self, moment: Moment) -> bool:
+        """Whether a peer that brings all that it has is left alone to do so; when it began is remembered."""
         for friend in self._friends.values():
             if friend.sync is not None and friend.sync.fetches_all:
                 if friend.begun >= self._alone + ALONE_AGAIN:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.store.contacts import KIND, Contact, Contacts
 from rhotwist.store.database import Database
 from tests import FULL
-from tests.store.support import SECONDS
+from tests.store.support import SECONDS, StoreMachine
 
 
-class ContactsMachine(RuleBasedStateMachine):
+class ContactsMachine(StoreMachine):
     """Names and wallets belong together one to one; restart is a rule."""
 
     names = st.sampled_from(["ann", "bob", "carol"])
@@ -25,13 +22,11 @@ class ContactsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.holder = tempfile.TemporaryDirectory()
         self.model: dict[str, Contact] = {}
-        self.open()
 
     def open(self) -> None:
-        """Open the database, as a start does."""
-        self.database = Database(Path(self.holder.name) / "user.db", KIND, durable=False)
+        """``StoreMachine.open``."""
+        self.database = Database(self.path, KIND, durable=False)
         self.contacts = Contacts(self.database)
 
     @rule(name=names, wallet=wallets, places=places, added=st.integers(0, 9))
@@ -47,19 +42,9 @@ class ContactsMachine(RuleBasedStateMachine):
     def remove(self, name: str) -> None:
         assert self.contacts.remove(name).result(SECONDS) == (self.model.pop(name, None) is not None)
 
-    @rule()
-    def restart(self) -> None:
-        self.database.close()
-        self.open()
-
     @invariant()
     def agree(self) -> None:
         assert self.contacts.all() == [self.model[name] for name in sorted(self.model)]
-
-    def teardown(self) -> None:
-        """Leave nothing."""
-        self.database.close()
-        self.holder.cleanup()
 
 
 class ContactsMachineTests(SynchronousTestCase):

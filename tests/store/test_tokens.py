@@ -1,18 +1,16 @@
 """Kept tokens against a dict, over restarts: each is handed out once."""
 
-import tempfile
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import StoreError
 from rhotwist.store.database import Database
 from rhotwist.store.tokens import KIND, MOST, KeptToken, Tokens
 from tests import FULL
-from tests.store.support import SECONDS, FolderCase
+from tests.store.support import SECONDS, FolderCase, StoreMachine
 
 SERVER, OTHER = bytes([1]) * 32, bytes([2]) * 32
 HOME, AWAY = bytes([3]) * 18, b""
@@ -80,7 +78,7 @@ class TokenTests(FolderCase):
         self.assertNotIn("x07", repr(token(7)))
 
 
-class TokenMachine(RuleBasedStateMachine):
+class TokenMachine(StoreMachine):
     """Tokens by server, address and kind; restart is a rule."""
 
     servers = st.sampled_from([SERVER, OTHER])
@@ -89,15 +87,13 @@ class TokenMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.holder = tempfile.TemporaryDirectory()
         self.model: dict[tuple[bytes, bytes, int], KeptToken] = {}
         self.taken: set[bytes] = set()
         self.number = 0
-        self.open()
 
     def open(self) -> None:
-        """Open the database, as a start does."""
-        self.database = Database(Path(self.holder.name) / "machine.db", KIND, durable=False)
+        """``StoreMachine.open``."""
+        self.database = Database(self.path, KIND, durable=False)
         self.tokens = Tokens(self.database)
 
     @rule(server=servers, address=addresses, kind=kinds, expires=st.integers(1, 20))
@@ -121,16 +117,6 @@ class TokenMachine(RuleBasedStateMachine):
         wanted = {kept for kept in self.model.values() if kept.expires > date}
         assert set(self.tokens.take_all(date).result(SECONDS)) == wanted
         self.model.clear()
-
-    @rule()
-    def restart(self) -> None:
-        self.database.close()
-        self.open()
-
-    def teardown(self) -> None:
-        """Leave nothing."""
-        self.database.close()
-        self.holder.cleanup()
 
 
 class TokenMachineTests(SynchronousTestCase):
