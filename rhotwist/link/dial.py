@@ -60,7 +60,7 @@ class Dial:
 
     code is the hashcode under which answers come back. token is an address token and its Hello flag. done says in which
     phase it stands; ``error`` why it failed. hellos_left bounds what an address gets that has not answered, where one
-    is set.
+    is set. Of paths those that are doubted get one Hello, and no more until they answer.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Dial:
         self._finish = b""
         self.ticket: tuple[bytes, bytes] | None = None
         self.hellos_left: int | None = None
+        self.doubted: frozenset[Path] = frozenset()
 
     def _move(self, signal: Signal) -> None:
         self.phase = TRANSITIONS[self.phase, signal]
@@ -107,12 +108,16 @@ class Dial:
         self._draft = None
         self._tries = 0
 
-    def also(self, paths: tuple[Path, ...], mono: float) -> Sending:
+    def also(self, paths: tuple[Path, ...], mono: float, doubted: bool = False) -> Sending:
         """Have it try further addresses, as long as none has answered: each gets the time that the first had."""
+        if not doubted and self.doubted.intersection(paths):
+            self.doubted -= set(paths)
+            self.ends = mono + self._limits.half_open_life
         new, sent = tuple(path for path in paths if path not in self.paths), self._sent
         if not new or sent is None or self._retries or self.hellos_left is not None:
             return []
         self.paths += new
+        self.doubted |= set(new if doubted else ())
         self.ends = mono + self._limits.half_open_life
         return [(path, sent.datagram) for path in new]
 
@@ -133,7 +138,8 @@ class Dial:
         if self.phase is Phase.FINISH:
             return [(path, self._finish) for path in self.paths]
         datagrams = self._forms()
-        sending = [(path, datagram) for path in self.paths for datagram in datagrams]
+        paths = self.paths if self._tries == 1 else [path for path in self.paths if path not in self.doubted]
+        sending = [(path, datagram) for path in paths for datagram in datagrams]
         if self.hellos_left is not None and not self._retries:
             sending = sending[: self.hellos_left]
             self.hellos_left -= len(sending)
@@ -162,7 +168,7 @@ class Dial:
             raise BadPacket("retries")
         retry = self._sent.read_retry(data)
         self._retries += 1
-        self.paths = (path,)
+        self.paths, self.doubted = (path,), frozenset()
         suite = choose(self._order, retry.mask)
         if suite is None:
             self.error = SuiteRefused("the server has none of the cipher suites we allow")

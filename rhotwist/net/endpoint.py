@@ -193,7 +193,7 @@ class RhoNode:
             body.encode()
             fire = partial(self.core.fire, peer.key, body, watch=progress is not None, **how)
             return self._fire_by_name(peer, timeout, fire, progress)
-        how.update(timeout=timeout, paths=paths, watch=progress is not None)
+        how.update(timeout=timeout, paths=paths, watch=progress is not None, doubted=peer.doubted)
         reply = self._requests.wait(self.core.fire(peer.key, body, self._now(), **how), progress)
         self.driver.settle()
         return reply
@@ -202,7 +202,8 @@ class RhoNode:
         """``Peer.ping``."""
         if peer.paths is None:
             return self._fire_by_name(peer, timeout, partial(self.core.ping, peer.key))
-        reply = self._requests.wait(self.core.ping(peer.key, self._now(), timeout=timeout, paths=peer.paths))
+        event = self.core.ping(peer.key, self._now(), timeout=timeout, paths=peer.paths, doubted=peer.doubted)
+        reply = self._requests.wait(event)
         self.driver.settle()
         return reply
 

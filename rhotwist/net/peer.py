@@ -26,16 +26,18 @@ class Peer:
     """Somebody with a key, asked by one of our nodes. Made by ``RhoNode.peer``; holds no state of a session.
 
     at is the key and where it is said to be; its host is "" for whom only an open session leads to. paths are the ways
-    there, None while a name must be looked up first.
+    there, None while a name must be looked up first. doubted: a record that may name anybody's address says so, and
+    nobody of ours; a way gets one packet until it answers.
     """
 
-    __slots__ = ("_node", "at", "key", "paths")
+    __slots__ = ("_node", "at", "doubted", "key", "paths")
 
     def __init__(self, node: RhoNode, at: NodeAt, paths: tuple[Path, ...] | None) -> None:
         self._node = node
         self.at = at
         self.key = at.key
         self.paths = paths
+        self.doubted = False
 
     def request(
         self,

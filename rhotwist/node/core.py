@@ -85,14 +85,15 @@ class Node(Knowing, Mentioning, Connecting):
     def fire(
         self, peer: bytes, body: Schema, moment: Moment, *, timeout: float | None = None, paths: Sequence[Path] = (),
         identity: SeedKey | None = None, source: SeedKey | None = None, destination: bytes | None = None,
-        background: bool = False, watch: bool = False,
+        background: bool = False, watch: bool = False, doubted: bool = False,
     ) -> Event:  # fmt: skip
         """Send a request to whoever holds the key peer; its one outcome is a Fired job with this Event.
 
         timeout is seconds, ``math.inf`` for never; of a body or a reply too big for one packet, seconds without
         progress. paths are where to look for peer if no session is open. identity is who we are to the peer, the node's
         key if None; source a wallet we speak for, destination a wallet we speak to. background lets all else on the way
-        go first, watch asks for Progress jobs. Raises LocalError at once for what can never be sent.
+        go first, watch asks for Progress jobs. doubted: paths come from a record that may name anybody's, and get one
+        packet until they answer. Raises LocalError at once for what can never be sent.
         """
         state = self._state
         if not isinstance(body, Request):
@@ -101,7 +102,7 @@ class Node(Knowing, Mentioning, Connecting):
         patience = state.limits.request_timeout if timeout is None else timeout
         if not patience > 0:
             raise LocalError(f"a timeout of {timeout} s is not above 0")
-        ask.background, ask.watched = background, watch
+        ask.background, ask.watched, ask.doubted = background, watch, doubted
         asking.begin(state, ask, moment.mono + patience, moment.mono)
         opening.route(state, ask, moment)
         if state.stirred:
@@ -120,10 +121,10 @@ class Node(Knowing, Mentioning, Connecting):
 
     def ping(
         self, peer: bytes, moment: Moment, *, timeout: float | None = None, paths: Sequence[Path] = (),
-        identity: SeedKey | None = None,
+        identity: SeedKey | None = None, doubted: bool = False,
     ) -> Event:  # fmt: skip
         """Ask peer whether it is there; the outcome is a ``jobs.Reached`` or a RequestFailed."""
-        return self.fire(peer, Reach(), moment, timeout=timeout, paths=paths, identity=identity)
+        return self.fire(peer, Reach(), moment, timeout=timeout, paths=paths, identity=identity, doubted=doubted)
 
     def _compose(
         self, peer: bytes, body: Schema, paths: Sequence[Path], identity: SeedKey | None, source: SeedKey | None,

@@ -55,9 +55,9 @@ def route(state: State, ask: Ask, moment: Moment) -> None:
         if not ask.paths:
             asking.fail(state, ask, Unreachable("no address of that node is known"), moment.mono)
             return
-        dialing = dial(state, ask.identity, ask.peer, ask.paths, moment)
+        dialing = dial(state, ask.identity, ask.peer, ask.paths, moment, doubted=ask.doubted)
     else:
-        sent(state, dialing.dial.also(ask.paths, moment.mono))
+        sent(state, dialing.dial.also(ask.paths, moment.mono, ask.doubted))
     dialing.waiting.append(ask)
 
 
@@ -66,9 +66,9 @@ def route(state: State, ask: Ask, moment: Moment) -> None:
 
 def dial(
     state: State, identity: SeedKey, server: bytes, paths: tuple[Path, ...], moment: Moment, *,
-    old: Session | None = None, redirected: tuple[bytes, tuple[bytes, bytes]] | None = None,
+    old: Session | None = None, redirected: tuple[bytes, tuple[bytes, bytes]] | None = None, doubted: bool = False,
 ) -> Dialing:  # fmt: skip
-    """Begin a connect. redirected is the token of kind 2 and the ticket that a redirect gave."""
+    """Begin a connect. redirected is the token of kind 2 and the ticket of a redirect; doubted as in ``fire``."""
     mono = moment.mono
     code = state.codes.allocate(None, mono)
     attempt = Dial(
@@ -83,6 +83,7 @@ def dial(
     if redirected is not None:
         token, attempt.ticket = redirected
         attempt.hellos_left = state.limits.redirect_hellos
+    attempt.doubted = frozenset(paths if doubted else ())
     sent(state, attempt.start(mono, token, redirected is not None))
     state.counters["dialled"] += 1
     state.schedule(dialing, attempt.due)

@@ -65,8 +65,8 @@ class Ask(Outgoing):
     """
 
     __slots__ = (
-        "background", "big", "body", "bulk", "coming", "destination", "identity", "paths", "random", "reply", "session",
-        "source", "started", "visited", "watched",
+        "background", "big", "body", "bulk", "coming", "destination", "doubted", "identity", "paths", "random", "reply",
+        "session", "source", "started", "visited", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -94,7 +94,7 @@ class Ask(Outgoing):
         self.session: Session | None = None
         self.visited: tuple[bytes, ...] = ()
         #: It goes as an object, for which nobody waits; somebody wants to hear of its progress.
-        self.big = self.background = self.watched = False
+        self.big = self.background = self.watched = self.doubted = False
         #: Its reply was offered as an object.
         self.coming = False
 

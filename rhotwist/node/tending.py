@@ -23,7 +23,8 @@ def ratchet(state: State, session: Session, mono: float) -> None:
 def _places(session: Session) -> tuple[Path, ...]:
     """Where a silent peer may be: where it was, and where they say who wait for it; it may have moved."""
     waiting = () if session.exchange is None else session.exchange.outstanding.values()
-    said = (path for ask in waiting for path in ask.paths if path.stream == session.path.stream)
+    asks = (ask for ask in waiting if not ask.doubted)
+    said = (path for ask in asks for path in ask.paths if path.stream == session.path.stream)
     return tuple(dict.fromkeys((session.path, *said)))[:PLACES_MOST]
 
 

@@ -80,13 +80,14 @@ class Finder:
         left out: a record may name anybody's.
         """
         _, places = self.resolve(text)
-        may = [self.may_try(endpoint_of(place).encode()) for place in places]
-        if not asked:
-            places = tuple(place for place, free in zip(places, may, strict=True) if free)
+        proven = [place for place in places if not self.doubts(endpoint_of(place).encode())]
+        free = [place for place in places if place not in proven and self.may_try(endpoint_of(place).encode())]
         try:
-            return at_any(self._node, places)
+            peer = at_any(self._node, places if asked else proven or free)
         except LocalError:
             raise trouble.NO_WAY(key=text.strip()) from None
+        peer.doubted = not (asked or proven)
+        return peer
 
     def proven(self, peer: Peer, identity: bytes) -> None:
         """A peer has answered: where its session leads may be tried at any time from now on."""
@@ -103,9 +104,13 @@ class Finder:
             del self._proven[next(iter(self._proven))]
         return encoded
 
+    def doubts(self, encoded: bytes) -> bool:
+        """Whether nobody has proven a key at an address."""
+        return household(encoded) not in self._proven
+
     def may_try(self, encoded: bytes) -> bool:
-        """Whether an address may be tried by itself; then it is tried now."""
-        return household(encoded) in self._proven or not self._attempts.begin(encoded, self._keeper.moment.mono)
+        """Whether an address may be tried by itself; then it is tried now, with one packet where it is doubted."""
+        return not self.doubts(encoded) or not self._attempts.begin(encoded, self._keeper.moment.mono)
 
     def _records(self, address: Address) -> tuple[Record, ...]:
         """The record of a key, behind it for a wallet that of its node. Raises OperatorError."""

@@ -108,10 +108,8 @@ class Replication:
         """Go among the others."""
         self._tree = SteadyTree(self._keeper.store)
         self._peers = peers
-        made = Directory(
-            self._node.public, self._tree, self._keeper.limits, self._rng, private=self._keeper.private
-        )
-        self._core = made
+        keeper = self._keeper
+        self._core = made = Directory(self._node.public, self._tree, keeper.limits, self._rng, private=keeper.private)
         self._keeper.admission = made.admission
         self._keeper.kept = self._stored
         try:
@@ -321,11 +319,11 @@ class Replication:
         if carrier is None or not (private or self._finder.may_try(job.place)):
             self._queue.append(lambda made, moment: made.failed(job.key, moment))
             return
-        self._reach(NodeAt(job.key, place.host, place.port, carrier))
+        self._reach(NodeAt(job.key, place.host, place.port, carrier), not private and self._finder.doubts(job.place))
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
-    def _reach(self, at: NodeAt) -> None:
+    def _reach(self, at: NodeAt, doubted: bool = False) -> None:
         """Open a session with a node, and take it for a peer."""
 
         def failed(failure: Failure) -> None:
@@ -334,7 +332,9 @@ class Replication:
             self.turn(lambda made, moment: made.failed(at.key, moment))
 
         try:
-            reaching: Deferred[Any] = self._node.peer(at).ping(CONNECT)
+            peer = self._node.peer(at)
+            peer.doubted = doubted
+            reaching: Deferred[Any] = peer.ping(CONNECT)
         except LocalError:  # a family that this process has no socket of
             self._queue.append(lambda made, moment: made.failed(at.key, moment))
             return

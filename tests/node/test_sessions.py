@@ -92,6 +92,28 @@ class Crossed(SeededTestCase):
             self.assertEqual((1, 1), (len(sessions(client)), len(sessions(node))))
 
 
+class Doubted(SeededTestCase):
+    """An address that a record names may be anybody's."""
+
+    def test_it_gets_one_packet_until_it_answers_or_somebody_of_ours_says_it(self) -> None:
+        net = self.network(1)
+        client, node = net.node("client"), server(net, "node")
+        sent: list[float] = []
+        net.on_path = lambda source, target, data: sent.append(net.clock.now) or []  # type: ignore[func-returns-value]
+        net.wait(client.request(node, Say(text="a"), timeout=10.0, doubted=True))
+        client.request(node, Say(text="b"), timeout=5.0, doubted=True)
+        net.run(15)
+        self.assertEqual(1, len(sent))
+        client.request(node, Say(text="c"), timeout=5.0)
+        net.run(5)
+        self.assertGreater(len(sent), 5)
+
+    def test_one_packet_is_enough_where_the_key_is(self) -> None:
+        net = self.network(1)
+        client, node = net.node("client"), server(net, "node")
+        self.assertEqual(Said(text="ba"), net.result(client.request(node, Say(text="ab"), doubted=True)))
+
+
 class Known(SeededTestCase):
     """What is known of a session."""
 

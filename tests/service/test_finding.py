@@ -104,10 +104,10 @@ class FindingTests(HomeCase):
 
     def test_an_address_that_was_tried_is_left_alone_for_a_while_unless_a_person_asks(self) -> None:
         self.give(self.here, make_record(key(NODE), NOON, HERE[:1]), make_record(key(3), NOON, HERE[:1]))
-        self.finder.peer(node(NODE), asked=False)
+        self.assertTrue(self.finder.peer(node(NODE), asked=False).doubted)
         for number in (NODE, 3):  # whoever's record names it
             self.assertRaises(OperatorError, self.finder.peer, node(number), asked=False)
-        self.finder.peer(node(3))
+        self.assertFalse(self.finder.peer(node(3)).doubted)
         self.here.clock.advance(600)
         self.finder.peer(node(NODE), asked=False)
 
@@ -123,8 +123,8 @@ class FindingTests(HomeCase):
         stream = self.node.path._replace(stream=True)
         self.assertEqual(at_ip("tcp", "8.8.8.8", 9).encode(), self.finder.proven_path(stream))
         for _ in range(2):
-            ways = self.finder.peer(node(NODE), asked=False).paths
-            self.assertEqual((Path(0, pack_address("8.8.8.8", 1)),), ways)
+            peer = self.finder.peer(node(NODE), asked=False)
+            self.assertEqual(((Path(0, pack_address("8.8.8.8", 1)),), False), (peer.paths, peer.doubted))
 
     def test_of_addresses_that_proved_a_key_the_last_ones_are_remembered(self) -> None:
         finder = Finder(self.home(limits=Limits(attempt_max=2)).keeper, self.node)  # type: ignore[arg-type]

@@ -250,12 +250,12 @@ class BoundTests(OthersCase):
         self.environ = {"RHO_NODE_PRIVATE_NET": "false"}
         one = self.node("one")
         await self.until(lambda: self.knows(one))
-        tried: list[NodeAt] = []
-        one.replication._reach = tried.append
+        tried: list[tuple[NodeAt, bool]] = []
+        one.replication._reach = lambda at, doubted: tried.append((at, doubted))
         key = SeedKey(b"x" * 32).public
         for port in (1, 2, 3):
             one.replication._connect(Connect(key, at_ip("udp", "8.8.8.8", port).encode()))
-        self.assertEqual([NodeAt(key, "8.8.8.8", 1)], tried)
+        self.assertEqual([(NodeAt(key, "8.8.8.8", 1), True)], tried)  # and with one packet
         one.replication._connect(Connect(key, bytes((5,)) + bytes(32) + b"\0\1"))  # an onion service
         self.assertEqual(1, len(tried))
 
