@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.store.contacts import KIND, Contact, Contacts
 from rhotwist.store.database import Database
 from tests import FULL
-from tests.store.support import SECONDS, StoreMachine
+from tests.store.support import SECONDS
 
 
-class ContactsMachine(StoreMachine):
+class ContactsMachine(RuleBasedStateMachine):
     """Names and wallets belong together one to one; restart is a rule."""
 
     names = st.sampled_from(["ann", "bob", "carol"])
@@ -22,11 +25,13 @@ class ContactsMachine(StoreMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.holder = tempfile.TemporaryDirectory()
         self.model: dict[str, Contact] = {}
+        self.open()
 
     def open(self) -> None:
-        """``StoreMachine.open``."""
-        self.database = Database(self.path, KIND, durable=False)
+        """Open the database, as a start does."""
+        self.database = Database(Path(self.holder.name) / "user.db", KIND, durable=False)
         self.contacts = Contacts(self.database)
 
     @rule(name=names, wallet=wallets, places=places, added=st.integers(0, 9))
@@ -42,9 +47,19 @@ class ContactsMachine(StoreMachine):
     def remove(self, name: str) -> None:
         assert self.contacts.remove(name).result(SECONDS) == (self.model.pop(name, None) is not None)
 
+    @rule()
+    def restart(self) -> None:
+        self.database.close()
+        self.open()
+
     @invariant()
     def agree(self) -> None:
         assert self.contacts.all() == [self.model[name] for name in sorted(self.model)]
+
+    def teardown(self) -> None:
+        """Leave nothing."""
+        self.database.close()
+        self.holder.cleanup()
 
 
 class ContactsMachineTests(SynchronousTestCase):

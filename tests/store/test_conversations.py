@@ -11,13 +11,14 @@ from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import DiskFull, StoreError
 from rhotwist.keys.pair import SeedKey
 from rhotwist.store import conversations, inbox, outbox
 from rhotwist.store.conversations import KIND, Conversations, OtherPair, View
+from rhotwist.store.crashpoint import STATUS
 from rhotwist.store.database import Database
 from rhotwist.store.inbox import Inbox, Letter
 from rhotwist.store.upgrade import SCHEMA
@@ -25,7 +26,7 @@ from rhotwist.talk.messages import Said
 from rhotwist.talk.record import Pair, Place, compose, entry_of, pair_of
 from rhotwist.tree.conversation import HIGHER, Conversation
 from tests import FULL
-from tests.store.support import SECONDS, FolderCase, StoreMachine
+from tests.store.support import SECONDS, FolderCase
 
 ANN, BOB, CAROL = (SeedKey(bytes([number]) * 32) for number in (1, 2, 3))
 PAIR = pair_of(ANN, BOB.public)
@@ -190,7 +191,10 @@ class HearTests(ConversationsCase):
             "print(store.hear(pair, [compose(key, pair, Place(0), 'hi', 7)]).result())"
         )
         self.database.close()
-        self.claim_survives_kills(code, "1\n", "0\n")
+        self.assertEqual(self.run_python(code, crash="write-commit").returncode, STATUS)
+        self.assertEqual(self.run_python(code).stdout, "1\n")
+        self.assertEqual(self.run_python(code, crash="write-committed").returncode, STATUS)
+        self.assertEqual(self.run_python(code).stdout, "0\n")
 
 
 class UpgradeTests(ConversationsCase):
@@ -227,7 +231,7 @@ class UpgradeTests(ConversationsCase):
         self.assertEqual(2, entry_of(self.say()).index)
 
 
-class ConversationsMachine(StoreMachine):
+class ConversationsMachine(RuleBasedStateMachine):
     """Any records in any order against a conversation in memory; restart and a lost transaction are rules."""
 
     authors = st.sampled_from([ANN, BOB])
@@ -235,12 +239,14 @@ class ConversationsMachine(StoreMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.holder = tempfile.TemporaryDirectory()
         self.model = Conversation()
         self.held: set[Said] = set()
+        self.open()
 
     def open(self) -> None:
-        """``StoreMachine.open``."""
-        self.database = Database(self.path, KIND, durable=False)
+        """Open the database, as a start does."""
+        self.database = Database(Path(self.holder.name) / "user.db", KIND, durable=False)
         self.store = Conversations(self.database)
 
     @rule(said=st.lists(st.tuples(authors, st.integers(0, 6), texts), max_size=5))
@@ -271,6 +277,11 @@ class ConversationsMachine(StoreMachine):
 
         assert isinstance(self.database.submit(work).exception(SECONDS), DiskFull)
 
+    @rule()
+    def restart(self) -> None:
+        self.database.close()
+        self.open()
+
     @invariant()
     def agree(self) -> None:
         def work(view: View) -> object:
@@ -284,6 +295,11 @@ class ConversationsMachine(StoreMachine):
         for one in some:
             self.held.add(one)
             self.model.put(entry_of(one))
+
+    def teardown(self) -> None:
+        """Leave nothing."""
+        self.database.close()
+        self.holder.cleanup()
 
 
 class ConversationsMachineTests(SynchronousTestCase):

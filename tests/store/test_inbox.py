@@ -1,17 +1,20 @@
 """The inbox against a dict, over restarts and crashes."""
 
+import tempfile
+from pathlib import Path
 
 import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import StoreError
+from rhotwist.store.crashpoint import STATUS
 from rhotwist.store.database import Database
 from rhotwist.store.inbox import KIND, Inbox, Letter
 from tests import FULL
-from tests.store.support import SECONDS, FolderCase, StoreMachine
+from tests.store.support import SECONDS, FolderCase
 
 ANN, BOB, CAROL = (bytes([number]) * 32 for number in (1, 2, 3))
 
@@ -87,10 +90,13 @@ class InboxTests(FolderCase):
             "k = bytes(32)\nprint(inbox.put(Letter(bytes(31) + b'1', 1, 1, k, k, 'x', b'')).result())"
         )
         self.database.close()
-        self.claim_survives_kills(code, "True\n", "False\n")
+        self.assertEqual(self.run_python(code, crash="write-commit").returncode, STATUS)
+        self.assertEqual(self.run_python(code).stdout, "True\n")
+        self.assertEqual(self.run_python(code, crash="write-committed").returncode, STATUS)
+        self.assertEqual(self.run_python(code).stdout, "False\n")
 
 
-class InboxMachine(StoreMachine):
+class InboxMachine(RuleBasedStateMachine):
     """Letters in order of arrival by hash; restart is a rule."""
 
     numbers = st.integers(0, 12)
@@ -98,11 +104,13 @@ class InboxMachine(StoreMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.holder = tempfile.TemporaryDirectory()
         self.model: dict[bytes, Letter] = {}
+        self.open()
 
     def open(self) -> None:
-        """``StoreMachine.open``."""
-        self.database = Database(self.path, KIND, durable=False)
+        """Open the database, as a start does."""
+        self.database = Database(Path(self.holder.name) / "user.db", KIND, durable=False)
         self.inbox = Inbox(self.database)
 
     @rule(number=numbers, wallet=wallets)
@@ -126,9 +134,19 @@ class InboxMachine(StoreMachine):
         assert self.inbox.count(wallet) == len(mine)
         assert self.inbox.count(wallet, unread=True) == sum(not kept.read for kept in mine)
 
+    @rule()
+    def restart(self) -> None:
+        self.database.close()
+        self.open()
+
     @invariant()
     def agree(self) -> None:
         assert self.inbox.newest() == list(self.model.values())[::-1]
+
+    def teardown(self) -> None:
+        """Leave nothing."""
+        self.database.close()
+        self.holder.cleanup()
 
 
 class InboxMachineTests(SynchronousTestCase):

@@ -1,16 +1,18 @@
 """Kept tokens against a dict, over restarts: each is handed out once."""
 
+import tempfile
+from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from rhotwist.errors import StoreError
 from rhotwist.store.database import Database
 from rhotwist.store.tokens import KIND, MOST, KeptToken, Tokens
 from tests import FULL
-from tests.store.support import SECONDS, FolderCase, StoreMachine
+from tests.store.support import SECONDS, FolderCase
 
 SERVER, OTHER = bytes([1]) * 32, bytes([2]) * 32
 HOME, AWAY = bytes([3]) * 18, b""
@@ -78,7 +80,7 @@ class TokenTests(FolderCase):
         self.assertNotIn("x07", repr(token(7)))
 
 
-class TokenMachine(StoreMachine):
+class TokenMachine(RuleBasedStateMachine):
     """Tokens by server, address and kind; restart is a rule."""
 
     servers = st.sampled_from([SERVER, OTHER])
@@ -87,13 +89,15 @@ class TokenMachine(StoreMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.holder = tempfile.TemporaryDirectory()
         self.model: dict[tuple[bytes, bytes, int], KeptToken] = {}
         self.taken: set[bytes] = set()
         self.number = 0
+        self.open()
 
     def open(self) -> None:
-        """``StoreMachine.open``."""
-        self.database = Database(self.path, KIND, durable=False)
+        """Open the database, as a start does."""
+        self.database = Database(Path(self.holder.name) / "machine.db", KIND, durable=False)
         self.tokens = Tokens(self.database)
 
     @rule(server=servers, address=addresses, kind=kinds, expires=st.integers(1, 20))
@@ -117,6 +121,16 @@ class TokenMachine(StoreMachine):
         wanted = {kept for kept in self.model.values() if kept.expires > date}
         assert set(self.tokens.take_all(date).result(SECONDS)) == wanted
         self.model.clear()
+
+    @rule()
+    def restart(self) -> None:
+        self.database.close()
+        self.open()
+
+    def teardown(self) -> None:
+        """Leave nothing."""
+        self.database.close()
+        self.holder.cleanup()
 
 
 class TokenMachineTests(SynchronousTestCase):
